@@ -1,0 +1,19 @@
+/** THE list of benchmarks, in the order in which they run. */
+import type { Benchmark } from '../benchmark.js';
+import { dmaBandwidth } from './dma-bandwidth.js';
+import { idleClients } from './idle-clients.js';
+import { roundTrip } from './round-trip.js';
+import { startTime } from './start-time.js';
+import { submitLatency } from './submit-latency.js';
+import { submitRate } from './submit-rate.js';
+import { syncRoundTrips } from './sync-round-trips.js';
+
+export const BENCHMARKS: readonly Benchmark[] = [
+  roundTrip,
+  submitLatency,
+  submitRate,
+  dmaBandwidth,
+  syncRoundTrips,
+  startTime,
+  idleClients,
+];

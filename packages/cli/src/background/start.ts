@@ -1,0 +1,89 @@
+/** `pedrera start`: a daemon in the background. Owns the decision whether one is needed, and where its log is. */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { DaemonSnapshot } from '@pedrera/uapi';
+import type { Context } from '../command.js';
+import { DEFAULT_DEVICES } from '../commands/daemon-options.js';
+import { deviceError, EXIT, type ExitCode } from '../exit.js';
+import { isDefaultSocket, socketPathOf, tryOpenSession } from '../session.js';
+import { plural } from '../text/units.js';
+import { launchDaemon } from './launch.js';
+
+interface StartOptions {
+  readonly devices: number | undefined;
+  readonly policy: 'shared' | 'exclusive' | undefined;
+  readonly logLevel: string;
+}
+
+interface StartDocument {
+  readonly schema: 'pedrera.start/1';
+  readonly started: boolean;
+  readonly pid: number;
+  readonly socket: string;
+  readonly devices: number;
+  readonly policy: string;
+  /** Null for a daemon that somebody else started. */
+  readonly log: string | null;
+}
+
+export async function startDaemon(context: Context, options: StartOptions): Promise<ExitCode> {
+  const running = await runningDaemon(context);
+  if (running !== undefined) return reportRunning(context, options, running);
+  const socketPath = socketPathOf(context);
+  const logPath = logPathOf(socketPath);
+  // Looking for a running daemon has made sure that nobody else owns this directory. One that the user named is the user's to make.
+  if (isDefaultSocket(context)) mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o700 });
+  const wanted = { devices: options.devices ?? DEFAULT_DEVICES, policy: options.policy ?? 'shared' } as const;
+  let pid: number;
+  try {
+    const { logLevel } = options;
+    const child = await launchDaemon({ socketPath, ...wanted, logLevel, logPath, lifetime: 'detached' });
+    pid = child.pid ?? 0;
+    child.disconnect();
+    child.unref();
+  } catch (error) {
+    // Two of us at once: the other one's daemon is as good as ours.
+    const other = await runningDaemon(context);
+    if (other === undefined) throw error;
+    return reportRunning(context, options, other);
+  }
+  report(context, { schema: 'pedrera.start/1', started: true, pid, socket: socketPath, ...wanted, log: logPath });
+  return EXIT.ok;
+}
+
+async function runningDaemon(context: Context): Promise<DaemonSnapshot | undefined> {
+  const session = await tryOpenSession(context);
+  try {
+    return await session?.inspectDaemon();
+  } finally {
+    await session?.close();
+  }
+}
+
+function reportRunning(context: Context, options: StartOptions, running: DaemonSnapshot): ExitCode {
+  const devices = running.devices.length;
+  const differs =
+    (options.devices !== undefined && options.devices !== devices) ||
+    (options.policy !== undefined && options.policy !== running.policy);
+  if (differs) {
+    throw deviceError(
+      `a daemon with ${plural(devices, 'device')} and policy ${running.policy} is running on ${running.socket} (pid ${running.pid})`,
+      'stop it first, or name another socket with --socket',
+    );
+  }
+  const { pid, socket, policy } = running;
+  report(context, { schema: 'pedrera.start/1', started: false, pid, socket, devices, policy, log: null });
+  return EXIT.ok;
+}
+
+function report(context: Context, document: StartDocument): void {
+  context.output.result(document, ({ started, pid, socket, devices, policy, log }) => {
+    const daemon = `on ${socket}, pid ${pid}, ${plural(devices, 'device')}, policy ${policy}`;
+    return started ? `started ${daemon}\nlog: ${log}` : `already running ${daemon}`;
+  });
+}
+
+/** Beside the socket: whoever finds the one finds the other, and a private directory takes both with it. */
+function logPathOf(socketPath: string): string {
+  return `${socketPath.replace(/\.sock$/, '')}.log`;
+}

@@ -1,0 +1,196 @@
+/** The built command in processes of its own: exit codes, streams, JSON. What is behind the socket is made up. */
+import path from 'node:path';
+import type { ClientsSnapshot, DaemonSnapshot, QueuesSnapshot } from '@pedrera/uapi';
+import { describe, expect, it } from 'vitest';
+import { EXIT } from './exit.js';
+import { startFakeDaemon } from './testing/fake-daemon.js';
+import { runCli, startCli, temporaryDirectory } from './testing/run-cli.js';
+
+const queues: QueuesSnapshot = {
+  schema: 'pedrera.queues/1',
+  devices: [
+    {
+      index: 0,
+      queues: [
+        {
+          id: 4,
+          name: 'DMA_1_0',
+          kind: 'external',
+          pi: 11,
+          ci: 0,
+          pending: 10,
+          inFlight: 11,
+          completed: 0,
+          head: { opcode: 8, name: 'FENCE', text: 'FENCE 0' },
+          blockedOn: {
+            fence: { id: 0, target: 1, value: 0 },
+            monitors: [
+              {
+                dcore: 'E_N',
+                monitor: 3,
+                mode: '>=',
+                awaited: 1,
+                objects: [{ sob: 8, value: 0, awaited: 1, address: 0x7f_fc4f_2020 }],
+              },
+            ],
+            reason: 'fence 0',
+          },
+          pid: 4712,
+          asid: 2,
+          oldestMs: 12.5,
+        },
+      ],
+    },
+  ],
+};
+const clients: ClientsSnapshot = { schema: 'pedrera.ps/1', clients: [] };
+const daemon: DaemonSnapshot = {
+  schema: 'pedrera.daemon/1',
+  pid: process.pid,
+  socket: '/somewhere',
+  policy: 'shared',
+  build: 'fake',
+  protocolVersion: 1,
+  uptimeMs: 1000,
+  residentBytes: 2 ** 26,
+  objects: { context: 2, fence: 0 },
+  devices: [{ index: 0, status: 0, contexts: 2, hbm: { total: 2 ** 35, used: 2 ** 21 }, resets: { hard: 0, soft: 0 } }],
+};
+
+describe('usage errors end with 2', () => {
+  it.each([
+    ['no command', [], 'no command given'],
+    ['unknown command', ['queus'], "unknown command 'queus' (did you mean queues?)"],
+    ['unknown option', ['ps', '--jsno'], "unknown option '--jsno' (did you mean --json?)"],
+    ['bad value', ['queues', '--device', 'x'], "--device 'x': expected a whole number"],
+    ['missing demo file', ['demo', '/nowhere/file'], 'cannot read /nowhere/file: there is no such file'],
+    ['demo of a directory', ['demo', '/'], '/ is a directory'],
+    ['socket path too long', ['ps', '--socket', `/tmp/${'x'.repeat(200)}`], '107'],
+  ])('%s', async (_name, args, sentence) => {
+    const { code, out, err } = await runCli(args);
+    expect(code).toBe(EXIT.usage);
+    expect(out).toBe('');
+    expect(err).toContain(sentence);
+    expect(err).not.toContain('    at ');
+  });
+
+  it('told in JSON to whoever asks for JSON', async () => {
+    const { code, err } = await runCli(['queues', '--json', '--wat']);
+    expect(code).toBe(EXIT.usage);
+    expect(JSON.parse(err)).toEqual({
+      schema: 'pedrera.error/1',
+      exitCode: 2,
+      code: 'USAGE',
+      message: "unknown option '--wat' (did you mean --watch?)",
+      hint: 'see: pedrera queues --help',
+    });
+  });
+});
+
+describe('without a daemon', () => {
+  it.each(['queues', 'ps', 'bufs', 'status', 'stop'])(
+    '%s ends with 3 and names the command that starts one',
+    async (name) => {
+      using directory = temporaryDirectory();
+      const socket = path.join(directory.path, 's');
+      const { code, out, err } = await runCli([name, '--socket', socket], { npm_command: '' });
+      expect({ code, out, err }).toEqual({
+        code: EXIT.noDaemon,
+        out: '',
+        err: `pedrera: no daemon on ${socket}\nstart one with: pedrera start --socket ${socket}\n`,
+      });
+    },
+  );
+
+  it('PEDRERA_SOCKET says where to look, and npx is repeated in the advice', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    const { code, err } = await runCli(['ps', '--json'], { PEDRERA_SOCKET: socket, npm_command: 'exec' });
+    expect(code).toBe(EXIT.noDaemon);
+    expect(JSON.parse(err)).toMatchObject({ code: 'NO_DAEMON', hint: 'start one with: npx pedrera start' });
+  });
+});
+
+describe('looking into a daemon', () => {
+  it('JSON is the document, to the last field', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { queues, clients, daemon });
+    const [first, second, third] = await Promise.all([
+      runCli(['queues', '--json', '--socket', socket]),
+      runCli(['ps', '--json', '--socket', socket]),
+      runCli(['status', '--json', '--socket', socket]),
+    ]);
+    expect(first).toMatchObject({ code: EXIT.ok, err: '', out: `${JSON.stringify(queues)}\n` });
+    expect(second.out).toBe(`${JSON.stringify(clients)}\n`);
+    expect(third.out).toBe(`${JSON.stringify(daemon)}\n`);
+  });
+
+  it('text has no colour in a pipe', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { queues, daemon });
+    const { out } = await runCli(['queues', '--socket', socket], { FORCE_COLOR: '1' });
+    expect(out).toContain('SOB E_N 8 >= 1, now 0');
+    expect(out).not.toContain('\u001b');
+    const status = await runCli(['status', '--socket', socket]);
+    expect(status.out).toContain('objects: 2 context\n');
+    expect(status.out).toContain('operational');
+  });
+
+  it('what the daemon refuses ends with 1 and its sentence', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, {});
+    const { code, err } = await runCli(['queues', '--device', '9', '--socket', socket]);
+    expect(code).toBe(EXIT.deviceError);
+    expect(err).toBe('pedrera: INSPECT_QUEUES: ENXIO (the fake daemon has none)\n');
+  });
+});
+
+describe('--watch', () => {
+  it('repeats itself until it is interrupted, and that is no error', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { clients });
+    const watching = startCli(['ps', '--watch', '--interval', '50', '--socket', socket]);
+    await watching.outputMatching(/(no clients\n\n){2}/);
+    watching.child.kill('SIGINT');
+    const { code, err } = await watching.finished;
+    expect({ code, err }).toEqual({ code: EXIT.ok, err: '' });
+  });
+
+  it('JSON: one document a line', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { clients });
+    const watching = startCli(['ps', '--watch', '--json', '--interval', '50', '--socket', socket]);
+    await watching.outputMatching(/(.*\n){3}/);
+    watching.child.kill('SIGTERM');
+    const { out } = await watching.finished;
+    for (const line of out.trimEnd().split('\n')) expect(JSON.parse(line)).toEqual(clients);
+  });
+
+  it('ends when nobody reads it any more', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { clients });
+    const watching = startCli(['ps', '--watch', '--interval', '50', '--socket', socket]);
+    await watching.outputMatching(/no clients/);
+    watching.child.stdout?.destroy();
+    expect(await watching.finished).toMatchObject({ code: EXIT.ok, err: '' });
+  });
+
+  it('says so when the daemon goes away', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    const fake = await startFakeDaemon(socket, { clients });
+    const watching = startCli(['ps', '--watch', '--interval', '50', '--socket', socket]);
+    await watching.outputMatching(/no clients\n\nno clients/);
+    await fake.close();
+    const { code, err } = await watching.finished;
+    expect(code).toBe(EXIT.noDaemon);
+    expect(err).toContain(`pedrera: the daemon on ${socket} went away`);
+    expect(err).toContain('start one with:');
+  });
+});

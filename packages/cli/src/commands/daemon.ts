@@ -1,0 +1,27 @@
+/**
+ * `pedrera daemon`: the one place of this package that knows the kernel, which it loads only when it runs.
+ */
+import { defineCommand, text } from '../command.js';
+import { EXIT } from '../exit.js';
+import { devicesOption, logLevelOption, policyOption } from './daemon-options.js';
+
+export const daemon = defineCommand({
+  name: 'daemon',
+  summary: 'run a daemon in the foreground',
+  details:
+    'Serves until SIGTERM or SIGINT, then lets go of everything in order and exits with 0. When it is ready it says so in one ' +
+    'line; it also writes "ready" to the descriptor named by PEDRERA_READY_FD, if that is set.',
+  options: {
+    devices: devicesOption,
+    policy: policyOption,
+    logLevel: logLevelOption,
+    logFile: text('file', 'log to this file instead of standard output'),
+  },
+  example: { line: 'pedrera daemon --devices 1 --log-level debug', meaning: 'One device, and a talkative log.' },
+  async run(context, options) {
+    const { serve } = await import('../background/serve.js');
+    const { runDaemon } = await import('@pedrera/kernel');
+    await serve(context, options, runDaemon);
+    return EXIT.ok;
+  },
+});

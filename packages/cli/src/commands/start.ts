@@ -1,0 +1,32 @@
+/** `pedrera start`, as data. What it does is loaded when it runs. */
+import { defineCommand, flag, integer } from '../command.js';
+import { DEFAULT_DEVICES, logLevelOption, MAX_DAEMON_DEVICES, policyOption } from './daemon-options.js';
+
+export const start = defineCommand({
+  name: 'start',
+  summary: 'start a daemon in the background',
+  details:
+    'Starts a daemon in the background, and returns when it is ready. If one is running already, says so and succeeds; it is an ' +
+    'error only if that one has another number of devices or another policy than asked for here. The log is a file beside the ' +
+    'socket.',
+  options: {
+    devices: {
+      ...integer({
+        metavar: 'n',
+        summary: 'number of simulated devices',
+        min: 1,
+        max: MAX_DAEMON_DEVICES,
+        initial: undefined,
+      }),
+      initialText: String(DEFAULT_DEVICES),
+    },
+    policy: { ...policyOption, initial: undefined },
+    logLevel: logLevelOption,
+    json: flag('print JSON'),
+  },
+  example: { line: 'pedrera start --devices 2', meaning: 'Two devices, on the default socket.' },
+  async run(context, options) {
+    const { startDaemon } = await import('../background/start.js');
+    return startDaemon(context, options);
+  },
+});

@@ -1,0 +1,46 @@
+/**
+ * The `pedrera` process: from argv to an exit code.
+ *
+ * Owns: the process's streams and the one place where a failure is printed.
+ * Must not know: what any command does. Only the chosen command's own imports are loaded.
+ */
+import type { Context } from './command.js';
+import { COMMANDS } from './commands/all.js';
+import { EXIT, type ExitCode, toFailure } from './exit.js';
+import { JsonOutput, type Output, type Streams, TextOutput } from './output.js';
+import { packageVersion } from './package-version.js';
+import { parseCommandLine } from './program.js';
+import { styleOf } from './text/style.js';
+
+/** Runs the command line of this process, and leaves its exit code behind. */
+export async function runMain(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onOutputError);
+  process.exitCode = await run(process.argv.slice(2), {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+  });
+}
+
+/** A reader that has seen enough (`pedrera queues | head`) is no error. Commands with something to clean up listen for SIGPIPE. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  if (process.listenerCount('SIGPIPE') > 0) process.emit('SIGPIPE', 'SIGPIPE');
+  else process.exit(EXIT.ok);
+}
+
+async function run(argv: readonly string[], streams: Streams): Promise<ExitCode> {
+  const style = styleOf(process.stdout, process.env);
+  // Before parsing: an error of the command line itself is already told in the form that was asked for.
+  const json = argv.includes('--json');
+  const output: Output = json ? new JsonOutput(streams) : new TextOutput(streams, style);
+  try {
+    const call = parseCommandLine(argv, { commands: COMMANDS, version: packageVersion(), writeOut: streams.out });
+    if (typeof call === 'number') return call;
+    const context: Context = { output, style, env: process.env, socketOption: call.socket };
+    return await call.command.run(context, call.options, call.args);
+  } catch (error) {
+    const failure = toFailure(error);
+    output.failure(failure);
+    return failure.exitCode;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * A connection to the daemon, for the commands that look into it.
+ *
+ * Owns: which socket is meant, and how the absence of a daemon is told.
+ * Must not know: what is asked over the connection.
+ */
+import { type ErrnoCode, HlError } from '@pedrera/base';
+import { connectDaemon, type DaemonClient } from '@pedrera/thunk';
+import { defaultSocketPath } from '@pedrera/wire';
+import type { Context } from './command.js';
+import { noDaemon, usageError } from './exit.js';
+
+/** How wire says that nothing listens. */
+const NO_DAEMON: ReadonlySet<ErrnoCode> = new Set<ErrnoCode>(['ENOENT', 'ECONNREFUSED', 'ENOTDIR']);
+
+export type DaemonSession = DaemonClient;
+
+export function socketPathOf(context: Context): string {
+  return context.socketOption ?? defaultSocketPath(context.env);
+}
+
+/** True when nobody said which socket. */
+export function isDefaultSocket(context: Context): boolean {
+  return context.socketOption === undefined && !context.env.PEDRERA_SOCKET;
+}
+
+/** The command that starts a daemon where this one looked for it, as the user would type it here. */
+export function startCommand(context: Context): string {
+  const runner = context.env.npm_command ? 'npx ' : '';
+  const socket = context.socketOption === undefined ? '' : ` --socket ${context.socketOption}`;
+  return `${runner}pedrera start${socket}`;
+}
+
+/** Throws exit code 3 when there is no daemon, 2 for a path no socket can have. */
+export async function openSession(context: Context): Promise<DaemonSession> {
+  const session = await tryOpenSession(context);
+  if (session === undefined) throw noDaemon(socketPathOf(context), startCommand(context));
+  return session;
+}
+
+/** Undefined when there is no daemon. */
+export async function tryOpenSession(context: Context): Promise<DaemonSession | undefined> {
+  const socketPath = socketPathOf(context);
+  try {
+    return await connectDaemon({ socketPath, program: 'pedrera' });
+  } catch (error) {
+    if (!(error instanceof HlError)) throw error;
+    if (NO_DAEMON.has(error.code)) return undefined;
+    if (error.code === 'ENAMETOOLONG') throw usageError(error.detail ?? error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+/** @pedrera/hw: the hardware contract. What kernel, silicon and userspace agree on about the device; a leaf above base. */
+export * from './address-map.js';
+export * from './bus.js';
+export * from './device.js';
+export * from './doorbells.js';
+export * from './fabric.js';
+export * from './interrupts.js';
+export {
+  type FieldSpec,
+  OPCODE,
+  PACKET_NAMES,
+  PACKETS,
+  type PacketName,
+  type PacketSpec,
+  type UserVerdict,
+} from './packet-table.js';
+export * from './packets.js';
+export * from './queues.js';
+export * from './registers.js';
+export * from './ring.js';
+export { SpscFifo } from './spsc-fifo.js';

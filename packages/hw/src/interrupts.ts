@@ -1,0 +1,156 @@
+/**
+ * Device -> host: what the device has to say (a completion's MSI, a fault), in a FIFO in shared memory. Stands for the MSI
+ * vectors and the event queue of the real device (device.md 8.1). Owns the entries' layout and the list of fault causes.
+ */
+
+import { SpscFifo } from './spsc-fifo.js';
+
+/**
+ * Why an access or a packet was not carried out. The number of a cause is its place in this list plus one.
+ * 'not-modelled' is this simulator's own: the packet is legal, and nothing was done.
+ */
+export const FAULT_CAUSES = [
+  'page-fault',
+  'write-protect',
+  'razwi',
+  'bus-error',
+  'misaligned',
+  'undefined-opcode',
+  'truncated-packet',
+  'stop-packet',
+  'bad-descriptor',
+  'sob-overflow',
+  'fence-overflow',
+  'fence-underflow',
+  'not-modelled',
+] as const;
+export type FaultCause = (typeof FAULT_CAUSES)[number];
+
+/** Cause numbers, for loops that cannot afford strings; 0 means no fault. */
+export const FAULT = Object.fromEntries(FAULT_CAUSES.map((cause, index) => [cause, index + 1])) as {
+  readonly [C in FaultCause]: number;
+};
+
+export function faultCause(code: number): FaultCause {
+  const cause = FAULT_CAUSES[code - 1];
+  if (cause === undefined) throw new RangeError(`no fault cause ${code}`);
+  return cause;
+}
+
+export interface FaultRecord {
+  readonly asid: number;
+  /** Queue whose stream ran into it, or armed the monitor that did; -1 if it came from outside (another device). */
+  readonly queue: number;
+  /** Ring slot of the command buffer, or -1 when the access was not a packet's own (a monitor's payload). */
+  readonly ringSlot: number;
+  readonly address: number;
+  readonly cause: FaultCause;
+  /** Opcode of the packet, or -1. */
+  readonly opcode: number;
+}
+
+export interface InterruptSink {
+  msi(asid: number, vector: number): void;
+  fault(fault: FaultRecord): void;
+}
+
+const MSI = 1;
+const FAULT_ENTRY = 2;
+const NONE = 0xffff_ffff;
+const ENTRY_WORDS = 8;
+export const INTERRUPT_FIFO_ENTRIES = 8192;
+
+/** Entry: {type, asid, a, b, c, d, e, f}; MSI a = vector; fault a = queue, b = ring slot, c/d = address, e = cause, f = opcode. */
+export class InterruptFifo {
+  readonly buffer: SharedArrayBuffer;
+  readonly #fifo: SpscFifo;
+
+  static createBuffer(entries: number = INTERRUPT_FIFO_ENTRIES): SharedArrayBuffer {
+    return new SharedArrayBuffer(SpscFifo.bytes(entries, ENTRY_WORDS));
+  }
+
+  constructor(buffer: SharedArrayBuffer = InterruptFifo.createBuffer()) {
+    this.buffer = buffer;
+    this.#fifo = new SpscFifo(buffer, ENTRY_WORDS);
+  }
+
+  get size(): number {
+    return this.#fifo.size;
+  }
+  get free(): number {
+    return this.#fifo.free;
+  }
+  get isEmpty(): boolean {
+    return this.#fifo.isEmpty;
+  }
+  /** Entry numbers (modulo 2^32): taken so far, and put in so far. */
+  get head(): number {
+    return this.#fifo.head;
+  }
+  get tail(): number {
+    return this.#fifo.tail;
+  }
+
+  /** Device side. False when the FIFO is full. */
+  tryPushMsi(asid: number, vector: number): boolean {
+    const at = this.#fifo.reserve();
+    if (at < 0) return false;
+    const words = this.#fifo.words;
+    words[at] = MSI;
+    words[at + 1] = asid;
+    words[at + 2] = vector;
+    this.#fifo.commit();
+    return true;
+  }
+
+  /** Device side. `cause` is a number of FAULT. False when the FIFO is full. */
+  tryPushFault(asid: number, queue: number, ringSlot: number, address: number, cause: number, opcode: number): boolean {
+    const at = this.#fifo.reserve();
+    if (at < 0) return false;
+    const words = this.#fifo.words;
+    words[at] = FAULT_ENTRY;
+    words[at + 1] = asid;
+    words[at + 2] = queue < 0 ? NONE : queue;
+    words[at + 3] = ringSlot < 0 ? NONE : ringSlot;
+    words[at + 4] = address % 2 ** 32;
+    words[at + 5] = Math.floor(address / 2 ** 32);
+    words[at + 6] = cause;
+    words[at + 7] = opcode < 0 ? NONE : opcode;
+    this.#fifo.commit();
+    return true;
+  }
+
+  /** Host side. Hands the oldest entry to the sink; false when there was none. */
+  pop(sink: InterruptSink): boolean {
+    const at = this.#fifo.peek();
+    if (at < 0) return false;
+    const words = this.#fifo.words;
+    const word = (index: number): number => words[at + index] as number;
+    const orNone = (index: number): number => (word(index) === NONE ? -1 : word(index));
+    const asid = word(1);
+    if (word(0) === MSI) {
+      const vector = word(2);
+      this.#fifo.release();
+      sink.msi(asid, vector);
+      return true;
+    }
+    const fault: FaultRecord = {
+      asid,
+      queue: orNone(2),
+      ringSlot: orNone(3),
+      address: word(5) * 2 ** 32 + word(4),
+      cause: faultCause(word(6)),
+      opcode: orNone(7),
+    };
+    this.#fifo.release();
+    sink.fault(fault);
+    return true;
+  }
+
+  /** Host side. Empties the FIFO, at most `limit` entries; returns how many there were. */
+  drain(sink: InterruptSink, limit: number = this.#fifo.capacity): number {
+    let taken = 0;
+    while (taken < limit && this.pop(sink)) taken++;
+    return taken;
+  }
+}

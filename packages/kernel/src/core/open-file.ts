@@ -1,0 +1,163 @@
+/**
+ * One open file of a device node: what open(2) made and release() takes away.
+ *
+ * Owns: the handle table, host memory, exported descriptors, running waits, the context (primary node only); the order
+ * of release (uapi.md 1.7). Must not know sockets: the session above calls release() at end-of-file.
+ */
+import { errno, type LeakTracker } from '@pedrera/base';
+import { handleId } from '@pedrera/uapi';
+import { type CommandBuffer, HostBuffer, type HostObject } from './command-buffer.js';
+import type { Context } from './context.js';
+import type { HlDevice } from './device.js';
+import type { DmaBuf } from './dma-buf.js';
+import { HandleTable } from './handle-table.js';
+import { HostMemory } from './host-memory.js';
+
+/** As many descriptors as a process usually may have. */
+const MAX_DESCRIPTORS = 1024;
+
+export type NodeKind = 'primary' | 'control';
+
+export interface OpenFileOptions {
+  readonly device: HlDevice;
+  readonly node: NodeKind;
+  readonly context: Context | undefined;
+  readonly hostMemoryLimit: number;
+  readonly tracker: LeakTracker;
+}
+
+export class OpenFile {
+  readonly device: HlDevice;
+  readonly node: NodeKind;
+  /** Undefined on the control node. */
+  readonly context: Context | undefined;
+  readonly tracker: LeakTracker;
+  readonly hostMemory: HostMemory;
+  readonly handles = new HandleTable<HostObject>();
+  readonly descriptors = new HandleTable<DmaBuf>();
+  /** Called when the file closes while a wait runs. */
+  readonly abandonWaits = new Set<() => void>();
+  readonly #openedNs: number;
+  #released = false;
+
+  constructor({ device, node, context, hostMemoryLimit, tracker }: OpenFileOptions) {
+    this.device = device;
+    this.node = node;
+    this.context = context;
+    this.tracker = tracker;
+    this.hostMemory = new HostMemory(hostMemoryLimit, tracker);
+    this.#openedNs = device.clock.nowNs();
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** The context of a primary node. */
+  get requireContext(): Context {
+    if (this.context === undefined) {
+      throw errno('ENOTTY', 'the control node has no context');
+    }
+    return this.context;
+  }
+
+  /** The context, if it can still do something. Errors: EIO once a time-out has ended its work. */
+  get liveContext(): Context {
+    const context = this.requireContext;
+    if (context.lost !== undefined) {
+      throw errno('EIO', `this context can do nothing more: ${context.lost}`);
+    }
+    return context;
+  }
+
+  /** The object behind a handle; takes no reference. Only the number counts, not the type bits (uapi.md 2.9). */
+  peekHandle(handle: bigint): HostObject {
+    const object = this.handles.peek(handleId(handle));
+    if (object === undefined) {
+      throw errno('EINVAL', `no object has the handle 0x${handle.toString(16)}`);
+    }
+    return object;
+  }
+
+  peekCommandBuffer(handle: bigint): CommandBuffer {
+    const object = this.peekHandle(handle);
+    if (object instanceof HostBuffer) {
+      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a host buffer, not a command buffer`);
+    }
+    return object as CommandBuffer;
+  }
+
+  peekHostBuffer(handle: bigint): HostBuffer {
+    const object = this.peekHandle(handle);
+    if (!(object instanceof HostBuffer)) {
+      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a command buffer, not a host buffer`);
+    }
+    return object;
+  }
+
+  peekDescriptor(fd: number): DmaBuf {
+    const object = this.descriptors.peek(fd);
+    if (object === undefined) {
+      throw errno('EBADF', `descriptor ${fd} is not open in this file`);
+    }
+    return object;
+  }
+
+  /** Puts an exported object into the file's descriptor table, which takes over its birth reference. */
+  addDescriptor(object: DmaBuf): number {
+    if (this.descriptors.size >= MAX_DESCRIPTORS) {
+      object.put();
+      throw errno('EMFILE', `this file holds ${MAX_DESCRIPTORS} dma-bufs already`);
+    }
+    return this.descriptors.add(object);
+  }
+
+  /** Importers keep what they have; nobody new can redeem the token. */
+  closeDescriptor(fd: number): void {
+    const object = this.peekDescriptor(fd);
+    this.descriptors.remove(fd);
+    object.endToken();
+    object.put();
+  }
+
+  /**
+   * The last duplicate was closed, or its process is dead. Order: waits, work (where the policy cancels it), handles and
+   * their mappings, descriptors, then the file's reference on the context.
+   */
+  async release(): Promise<void> {
+    if (this.#released) {
+      return;
+    }
+    this.#released = true;
+    for (const abandon of [...this.abandonWaits]) {
+      abandon();
+    }
+    // At once: until the device has let go of the context, whoever has a token could still import what nobody exports.
+    for (const object of this.descriptors.values()) {
+      object.endToken();
+    }
+    const { context, device } = this;
+    if (context !== undefined) {
+      device.contextClosed((device.clock.nowNs() - this.#openedNs) / 1e6);
+      context.lost ??= 'the file was closed';
+      if (device.policy.cancelOnRelease) {
+        await context.stop();
+      }
+    }
+    for (const object of [...this.handles.values()]) {
+      if (object.mapped) {
+        object.unmap();
+      }
+      if (!object.destroyed) {
+        object.destroy();
+      }
+    }
+    for (const fd of [...this.descriptors.ids()]) {
+      this.closeDescriptor(fd);
+    }
+    context?.pending.close(this.hostMemory);
+    context?.releaseAllocations();
+    this.hostMemory.close();
+    context?.put();
+  }
+}

@@ -1,0 +1,252 @@
+/** Device memory, mappings, leases and dma-bufs of the core, on silicon in the same thread. */
+import { HlError } from '@pedrera/base';
+import {
+  encodeFence,
+  encodeLinDma,
+  encodeMsgLong,
+  encodeMsgShort,
+  fenceRdataAddress,
+  HOST_VA_USER_BASE,
+  monitorArm,
+  sobValue,
+} from '@pedrera/hw';
+import { describe, expect, it } from 'vitest';
+import type { OpenFile } from './open-file.js';
+import { exportMemory, exportSyncObjects, importDmaBuf } from './sharing.js';
+import { TestRig } from './test-rig.js';
+
+const PAGE = 2 * 2 ** 20;
+
+async function codeOf(fn: () => unknown): Promise<string> {
+  try {
+    await fn();
+  } catch (error) {
+    return error instanceof HlError ? error.code : String(error);
+  }
+  return 'ok';
+}
+
+/** MEMORY ALLOC and MAP, without the ioctl around them. */
+function allocate(file: OpenFile, size: number): { address: number; handle: bigint } {
+  const context = file.requireContext;
+  const allocation = file.device.memory.allocate(size, context.asid, false);
+  context.allocations.add(allocation);
+  const address = context.addressSpace.map({
+    range: 'dram',
+    kind: 'device',
+    pieces: allocation.extents.map((extent) => ({ space: 'hbm', ...extent })),
+    pageOffset: 0,
+    alignment: PAGE,
+    hint: 0,
+    forceHint: false,
+    writable: true,
+    onUnmapped: () => {
+      allocation.mappings--;
+      allocation.put();
+    },
+  });
+  allocation.get();
+  allocation.mappings++;
+  return { address, handle: BigInt(allocation.handle) };
+}
+
+describe('device memory', () => {
+  it('foreign-handle-is-EPERM-unknown-is-EINVAL', async () => {
+    await using rig = new TestRig('shared');
+    const [mine, other] = [await rig.open(), await rig.open()];
+    const { handle } = allocate(mine, PAGE);
+    expect(await codeOf(() => rig.device().memory.peek(handle, other.requireContext.asid))).toBe('EPERM');
+    expect(await codeOf(() => rig.device().memory.peek(999n, mine.requireContext.asid))).toBe('EINVAL');
+  });
+
+  it('freed-pages-are-scrubbed', async () => {
+    await using rig = new TestRig('shared');
+    const first = await rig.open();
+    const { address } = allocate(first, PAGE);
+    rig.submit(first, 0, (words) =>
+      encodeLinDma(words, 0, { size: PAGE, patternLow: 0xffffffff, dst: address, memSet: true }),
+    );
+    rig.run();
+    const { hbm } = rig.device().memory;
+    expect(hbm.allocatedBytes).toBeGreaterThanOrEqual(PAGE);
+    await rig.close(first);
+    expect(hbm.allocatedBytes).toBe(0);
+  });
+
+  it('out-of-memory-takes-nothing', async () => {
+    await using rig = new TestRig('shared');
+    const file = await rig.open();
+    const { memory } = rig.device();
+    expect(await codeOf(() => memory.allocate(2 ** 36, file.requireContext.asid, false))).toBe('ENOMEM');
+    expect(memory.used).toBe(0);
+  });
+});
+
+describe('address space', () => {
+  it('first-mapping-lies-behind-the-drivers-pool', async () => {
+    await using rig = new TestRig('shared');
+    const { addressSpace } = (await rig.open()).requireContext;
+    const request = {
+      range: 'host',
+      kind: 'host',
+      pieces: [{ space: 'bus', address: 0, size: 100 }],
+      pageOffset: 8,
+      alignment: 4096,
+      hint: 0,
+      forceHint: false,
+      writable: true,
+      onUnmapped: () => undefined,
+    } as const;
+    expect(addressSpace.map(request)).toBe(HOST_VA_USER_BASE + 8);
+    const hint = HOST_VA_USER_BASE + 0x100000;
+    expect(addressSpace.map({ ...request, hint })).toBe(hint + 8);
+    expect(await codeOf(() => addressSpace.map({ ...request, pageOffset: 0, hint, forceHint: true }))).toBe('ENOMEM');
+    expect(await codeOf(() => addressSpace.map({ ...request, hint, forceHint: true }))).toBe('EINVAL');
+    expect(await codeOf(() => addressSpace.unmap(hint))).toBe('EINVAL');
+    expect(await codeOf(() => addressSpace.unmap(hint + 8))).toBe('ok');
+  });
+});
+
+describe('leases', () => {
+  it('do-not-overlap-and-come-back', async () => {
+    await using rig = new TestRig('shared');
+    const [one, two] = [await rig.open(), await rig.open()];
+    const a = one.requireContext.leaseSync(2, { syncObjects: 10, monitors: 3 });
+    const b = two.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    expect(a).toMatchObject({ firstSob: 0, sobs: 16, firstMonitor: 0, monitors: 3 });
+    expect(b).toMatchObject({ firstSob: 16, sobs: 8, firstMonitor: 3, monitors: 1 });
+    expect(await codeOf(() => one.requireContext.leaseSync(2, { syncObjects: 8, monitors: 0 }))).toBe('EBUSY');
+    expect(await codeOf(() => one.requireContext.leaseSync(3, { syncObjects: 4096, monitors: 0 }))).toBe('ENOSPC');
+    expect(await codeOf(() => one.requireContext.leaseSync(4, { syncObjects: 8, monitors: 0 }))).toBe('EINVAL');
+    await rig.close(one);
+    const again = (await rig.open()).requireContext.leaseSync(2, { syncObjects: 16, monitors: 3 });
+    expect(again.firstSob).toBe(0);
+  });
+
+  it('leased-sram-reads-zero-whatever-was-there', async () => {
+    await using rig = new TestRig('shared');
+    const one = await rig.open();
+    const { base } = one.requireContext.leaseSram(4096);
+    const fill = rig.submit(one, 0, (words) =>
+      encodeLinDma(words, 0, { size: 4096, patternLow: 0x5a5a5a5a, dst: base, memSet: true }),
+    );
+    rig.run();
+    expect(fill.outcome?.error).toBeUndefined();
+    await rig.close(one);
+    const two = await rig.open();
+    const lease = two.requireContext.leaseSram(4096);
+    expect(lease.base).toBe(base);
+    const { address } = allocate(two, PAGE);
+    const copy = rig.submit(two, 0, (words) => encodeLinDma(words, 0, { size: 4096, src: lease.base, dst: address }));
+    rig.run();
+    expect(copy.outcome?.error).toBeUndefined();
+    const [extent] = [...two.requireContext.allocations][0]?.extents ?? [];
+    const view = rig.device().memory.hbm.map(extent?.address ?? 0, 4096);
+    expect(view.bytes.every((byte) => byte === 0)).toBe(true);
+    view.unmap();
+    const beyond = rig.submit(two, 0, (words) =>
+      encodeLinDma(words, 0, { size: 8, src: lease.base + lease.size, dst: address }),
+    );
+    rig.run();
+    expect(beyond.outcome?.error).toBe('EIO');
+  });
+
+  it('a-foreign-sync-object-faults', async () => {
+    await using rig = new TestRig('shared');
+    const [one, two] = [await rig.open(), await rig.open()];
+    one.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    two.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    const add = (sob: number) => (words: Uint32Array) =>
+      encodeMsgShort(words, 0, { base: 1, addressOffset: 4 * sob, value: sobValue('add', 1) });
+    const own = rig.submit(one, 0, add(0));
+    const foreign = rig.submit(one, 0, add(8));
+    rig.run();
+    expect(own.outcome?.error).toBeUndefined();
+    expect(foreign.outcome).toMatchObject({ error: 'EIO' });
+    expect(two.requireContext.faults).toBe(0);
+  });
+});
+
+describe('dma-buf', () => {
+  it('memory-outlives-its-exporter-until-the-last-importer', async () => {
+    await using rig = new TestRig('shared', 2);
+    const exporter = await rig.open(0);
+    const importer = await rig.open(1);
+    const { address, handle } = allocate(exporter, PAGE);
+    const allocation = rig.device(0).memory.peek(handle, exporter.requireContext.asid);
+    rig.submit(exporter, 0, (words) =>
+      encodeLinDma(words, 0, { size: 64, patternLow: 0x5a, dst: address, memSet: true }),
+    );
+    rig.run();
+    const object = exportMemory(rig.machine, exporter.requireContext, {
+      pieces: [{ space: 'hbm', address: (allocation.extents[0] as { address: number }).address, size: PAGE }],
+      size: PAGE,
+      allocation,
+    });
+    exporter.addDescriptor(object);
+    const { token } = object;
+    const far = importDmaBuf(importer.requireContext, rig.machine.dmaBufs.lookup(token));
+    await rig.close(exporter);
+    expect(object.exporterAlive).toBe(false);
+    expect(await codeOf(() => rig.machine.dmaBufs.lookup(token))).toBe('ENOENT');
+    expect(rig.device(0).memory.used).toBe(PAGE);
+    const local = allocate(importer, PAGE);
+    const copy = rig.submit(importer, 0, (words) =>
+      encodeLinDma(words, 0, { size: 64, src: far.address, dst: local.address }),
+    );
+    rig.run();
+    expect(copy.outcome?.error).toBeUndefined();
+    await rig.close(importer);
+    expect(rig.device(0).memory.used).toBe(0);
+    expect(rig.device(0).contextCount).toBe(0);
+  });
+
+  it('a-sync-object-of-another-device-releases-a-stream', async () => {
+    await using rig = new TestRig('shared', 2);
+    const producer = await rig.open(0);
+    const consumer = await rig.open(1);
+    const lease = consumer.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    const object = exportSyncObjects(rig.machine, consumer.requireContext, {
+      dcore: 2,
+      firstSyncObject: lease.firstSob + 1,
+      count: 2,
+    });
+    consumer.addDescriptor(object);
+    const far = importDmaBuf(producer.requireContext, rig.machine.dmaBufs.lookup(object.token));
+    const waiting = rig.submit(consumer, 0, (words) => armAndFence(words, lease.firstSob + 1));
+    rig.run();
+    expect(waiting.finished).toBe(false);
+    const signal = rig.submit(producer, 0, (words) =>
+      encodeMsgLong(words, 0, { address: far.address, value: sobValue('add', 1) }),
+    );
+    rig.run();
+    expect(signal.outcome?.error).toBeUndefined();
+    expect(waiting.finished).toBe(true);
+    const beyond = rig.submit(producer, 0, (words) =>
+      encodeMsgLong(words, 0, { address: far.address + 8, value: sobValue('add', 1) }),
+    );
+    rig.run();
+    expect(beyond.outcome?.error).toBe('EIO');
+  });
+
+  it('export-beyond-the-lease-is-EPERM', async () => {
+    await using rig = new TestRig('shared');
+    const { requireContext: context } = await rig.open();
+    const lease = context.leaseSync(2, { syncObjects: 8, monitors: 0 });
+    const beyond = { dcore: 2, firstSyncObject: lease.firstSob + 4, count: 5 };
+    expect(await codeOf(() => exportSyncObjects(rig.machine, context, beyond))).toBe('EPERM');
+    const elsewhere = { dcore: 3, firstSyncObject: 0, count: 1 };
+    expect(await codeOf(() => exportSyncObjects(rig.machine, context, elsewhere))).toBe('EPERM');
+  });
+});
+
+/** Monitor 0 of E_N waits for `sob` >= 1, then releases fence 0 of DMA_0_0 (device.md 3.5). */
+function armAndFence(words: Uint32Array, sob: number): number {
+  const fence = fenceRdataAddress(0, 0);
+  let at = encodeMsgShort(words, 0, { base: 0, addressOffset: 0x0000, value: fence % 2 ** 32 });
+  at = encodeMsgShort(words, at, { base: 0, addressOffset: 0x0800, value: Math.floor(fence / 2 ** 32) });
+  at = encodeMsgShort(words, at, { base: 0, addressOffset: 0x1000, value: 1 });
+  const condition = { group: sob >> 3, mask: 0xff & ~(1 << (sob & 7)), mode: 'ge', value: 1 } as const;
+  at = encodeMsgShort(words, at, { base: 0, addressOffset: 0x1800, value: monitorArm(condition) });
+  return encodeFence(words, at, { id: 0, target: 1, dec: 1 });
+}

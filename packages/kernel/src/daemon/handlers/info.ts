@@ -1,0 +1,137 @@
+/** INFO: what the device is and how it is doing (uapi.md 2.4). */
+import { errno } from '@pedrera/base';
+import {
+  DCORE_COUNT,
+  DRAM_PAGE_SIZE,
+  DRAM_USER_BASE,
+  DRAM_USER_SIZE,
+  ENGINES,
+  SRAM_USER_BASE,
+  SRAM_USER_SIZE,
+} from '@pedrera/hw';
+import { type Handlers, MAX_DCORES, NUMBER_OF_EVENTS } from '@pedrera/uapi';
+import { firstFree } from '../../core/leases.js';
+import { BUILD } from '../build.js';
+import type { Session } from '../session.js';
+
+type InfoCalls = Pick<Handlers<Session>, Extract<keyof Handlers<Session>, `INFO_${string}`>>;
+
+/** PCI id of a non-secured Gaudi (uapi.md 2.5). */
+const GAUDI_DEVICE_ID = 0x1000;
+/** "No interrupt" and "no completion queue" in 16 and 32 bits. */
+const NONE = 0xffff;
+
+export const INFO_HANDLERS: InfoCalls = {
+  INFO_HW_IP_INFO(session) {
+    const { device, context } = session.openFile;
+    // Under `shared` SRAM is leased; what was not leased is not there (architecture: nothing is reachable that was not given).
+    const sram = device.policy.ownsDevice
+      ? { base: SRAM_USER_BASE, size: SRAM_USER_SIZE }
+      : (context?.sramLease ?? { base: SRAM_USER_BASE, size: 0 });
+    return {
+      sramBaseAddress: sram.base,
+      dramBaseAddress: DRAM_USER_BASE,
+      dramSize: DRAM_USER_SIZE,
+      sramSize: sram.size,
+      numOfEvents: NUMBER_OF_EVENTS,
+      deviceId: GAUDI_DEVICE_ID,
+      moduleId: device.index,
+      decoderEnabledMask: 0,
+      firstAvailableInterruptId: NONE,
+      serverType: 0,
+      cpldVersion: 0,
+      psocPciPllNr: 0,
+      psocPciPllNf: 0,
+      psocPciPllOd: 0,
+      psocPciPllDivFactor: 0,
+      tpcEnabledMask: 0xff,
+      dramEnabled: true,
+      securityEnabled: false,
+      mmeMasterSlaveMode: 0,
+      cpucpVersion: `Pedrera ${BUILD}`,
+      cardName: 'HL205',
+      tpcEnabledMaskExt: 0xff,
+      dramPageSize: DRAM_PAGE_SIZE,
+      edmaEnabledMask: 0,
+      numberOfUserInterrupts: 0,
+      deviceMemAllocDefaultPageSize: DRAM_PAGE_SIZE,
+    };
+  },
+
+  INFO_DEVICE_STATUS(session) {
+    return { status: session.openFile.device.status };
+  },
+
+  async INFO_HW_IDLE(session) {
+    const { engines } = await session.openFile.device.hardware.snapshot();
+    let mask = 0;
+    for (const { name, busy } of engines) {
+      if (busy) {
+        mask |= 1 << ENGINES.indexOf(name);
+      }
+    }
+    return { isIdle: mask === 0, busyEnginesMask: mask >>> 0, busyEnginesMaskExt: [mask >>> 0, 0] };
+  },
+
+  INFO_DRAM_USAGE(session) {
+    const { device, context } = session.openFile;
+    return { dramFreeMem: Math.max(0, DRAM_USER_SIZE - device.hbmUsed), ctxDramMem: context?.dramUsed ?? 0 };
+  },
+
+  INFO_CS_COUNTERS(session) {
+    const { device, context } = session.openFile;
+    const total = device.counters;
+    const own = context?.counters;
+    return {
+      totalOutOfMemDropCnt: total.outOfMem,
+      ctxOutOfMemDropCnt: own?.outOfMem ?? 0,
+      totalParsingDropCnt: total.parsing,
+      ctxParsingDropCnt: own?.parsing ?? 0,
+      totalQueueFullDropCnt: total.queueFull,
+      ctxQueueFullDropCnt: own?.queueFull ?? 0,
+      totalDeviceInResetDropCnt: total.deviceInReset,
+      ctxDeviceInResetDropCnt: own?.deviceInReset ?? 0,
+      totalMaxCsInFlightDropCnt: total.maxCsInFlight,
+      ctxMaxCsInFlightDropCnt: own?.maxCsInFlight ?? 0,
+      totalValidationDropCnt: total.validation,
+      ctxValidationDropCnt: own?.validation ?? 0,
+    };
+  },
+
+  INFO_SYNC_MANAGER(session, { dcore }) {
+    if (dcore >= MAX_DCORES) {
+      throw errno('EINVAL', `dcore ${dcore}; there are ${MAX_DCORES} at most`);
+    }
+    const { device, context } = session.openFile;
+    if (device.policy.ownsDevice || context === undefined || dcore >= DCORE_COUNT) {
+      const { sob, monitor } = firstFree(dcore);
+      return { firstAvailableSyncObject: sob, firstAvailableMonitor: monitor, firstAvailableCq: NONE };
+    }
+    const lease = session.openFile.liveContext.syncLease(dcore);
+    return {
+      firstAvailableSyncObject: lease.firstSob,
+      firstAvailableMonitor: lease.firstMonitor,
+      firstAvailableCq: NONE,
+    };
+  },
+
+  INFO_TIME_SYNC(session) {
+    const now = BigInt(Math.round(session.machine.clock.nowNs()));
+    // The simulated device has no clock of its own: both read the same.
+    return { deviceTime: now, hostTime: now };
+  },
+
+  INFO_RESET_COUNT(session) {
+    return { hardResetCnt: session.openFile.device.hardResets, softResetCnt: 0 };
+  },
+
+  INFO_OPEN_STATS(session) {
+    const { device } = session.openFile;
+    return {
+      openCounter: device.openCounter,
+      lastOpenPeriodMs: Math.round(device.lastOpenDurationMs),
+      isComputeCtxActive: device.activeContexts > 0,
+      computeCtxInRelease: device.inRelease,
+    };
+  },
+};

@@ -1,0 +1,93 @@
+/** Read-only views for the debug CLI. */
+import { errno } from '@pedrera/base';
+import { DRAM_USER_SIZE } from '@pedrera/hw';
+import { type ClientState, type Handlers, PROTOCOL_VERSION } from '@pedrera/uapi';
+import { HostBuffer } from '../../core/command-buffer.js';
+import { inspectBuffers, inspectQueues } from '../../core/inspect.js';
+import type { OpenFile } from '../../core/open-file.js';
+import { BUILD } from '../build.js';
+import type { Session } from '../session.js';
+
+type InspectCalls = Pick<Handlers<Session>, Extract<keyof Handlers<Session>, `INSPECT_${string}`>>;
+
+const ALL_DEVICES = -1;
+
+export const INSPECT_HANDLERS: InspectCalls = {
+  async INSPECT_QUEUES(session, { device: index }) {
+    const { devices } = session.machine;
+    const chosen = index === ALL_DEVICES ? devices : devices.filter((device) => device.index === index);
+    if (chosen.length === 0) {
+      throw errno('ENXIO', `there is no device ${index}; this machine has ${devices.length}`);
+    }
+    return { snapshot: { schema: 'pedrera.queues/1', devices: await Promise.all(chosen.map(inspectQueues)) } };
+  },
+
+  INSPECT_CLIENTS(session) {
+    const clients: ClientState[] = [];
+    for (const other of session.table) {
+      if (other.file !== undefined) {
+        clients.push(clientState(other, other.file));
+      }
+    }
+    return { snapshot: { schema: 'pedrera.ps/1', clients } };
+  },
+
+  INSPECT_BUFFERS(session) {
+    return { snapshot: inspectBuffers(session.machine) };
+  },
+
+  INSPECT_DAEMON(session) {
+    const { machine, table } = session;
+    return {
+      snapshot: {
+        schema: 'pedrera.daemon/1',
+        pid: process.pid,
+        socket: table.socketPath,
+        policy: machine.policy.name,
+        build: BUILD,
+        protocolVersion: PROTOCOL_VERSION,
+        uptimeMs: Math.round((machine.clock.nowNs() - machine.startedNs) / 1e6),
+        residentBytes: process.memoryUsage.rss(),
+        objects: machine.tracker.counts(),
+        devices: machine.devices.map((device) => ({
+          index: device.index,
+          status: device.status,
+          contexts: device.contextCount,
+          hbm: { total: DRAM_USER_SIZE, used: device.hbmUsed },
+          resets: { hard: device.hardResets, soft: 0 },
+        })),
+      },
+    };
+  },
+};
+
+function clientState(session: Session, file: OpenFile): ClientState {
+  const { context } = file;
+  let hostBuffers = 0;
+  for (const object of file.handles.values()) {
+    if (object instanceof HostBuffer) {
+      hostBuffers++;
+    }
+  }
+  return {
+    pid: session.peer.pid,
+    program: session.program,
+    node: session.nodeName,
+    device: file.device.index,
+    asid: context?.asid ?? null,
+    memory: {
+      hbmBytes: context?.dramUsed ?? 0,
+      hostBytes: file.hostMemory.allocated,
+      mappedBytes: context?.addressSpace.mappedBytes ?? 0,
+    },
+    handles: {
+      commandBuffers: file.handles.size - hostBuffers,
+      hostBuffers,
+      dmaBufs: file.descriptors.size,
+    },
+    inFlight: context?.unfinished ?? 0,
+    submitted: context?.submitted ?? 0,
+    faults: context?.faults ?? 0,
+    connectedMs: Math.round((file.device.clock.nowNs() - session.connectedNs) / 1e6),
+  };
+}

@@ -1,0 +1,125 @@
+/** HELLO, OPEN, SIDE_CHANNEL, MMAP, MUNMAP: the life of an open file. */
+import { errno } from '@pedrera/base';
+import {
+  COMPLETION_RING_OFFSET,
+  HANDLE_TYPE,
+  type Handlers,
+  handleType,
+  MAX_FRAME_BYTES,
+  MAX_IN_FLIGHT,
+  PROTOCOL_VERSION,
+} from '@pedrera/uapi';
+import type { HostRange } from '../../core/host-memory.js';
+import { OpenFile } from '../../core/open-file.js';
+import { BUILD } from '../build.js';
+import type { Session } from '../session.js';
+
+type SessionCalls = Pick<Handlers<Session>, 'HELLO' | 'OPEN' | 'SIDE_CHANNEL' | 'MMAP' | 'MUNMAP'>;
+
+export const SESSION_HANDLERS: SessionCalls = {
+  HELLO(session, { program }) {
+    session.greeted = true;
+    session.program = program;
+    session.log.debug({ program }, 'hello');
+    return {
+      version: PROTOCOL_VERSION,
+      daemonPid: process.pid,
+      policy: session.machine.policy.name,
+      devices: session.machine.devices.length,
+      maxFrameBytes: MAX_FRAME_BYTES,
+      maxInFlight: MAX_IN_FLIGHT,
+      build: BUILD,
+    };
+  },
+
+  OPEN(session, { node: name }) {
+    if (session.nodeName !== '') {
+      throw errno('EINVAL', `this connection is ${session.nodeName}; a file is one connection`);
+    }
+    session.nodeName = name;
+    return open(session, name).catch((error: unknown) => {
+      session.nodeName = '';
+      throw error;
+    });
+  },
+
+  SIDE_CHANNEL(session, { token }) {
+    const owner = session.table.bySideToken(token);
+    // A token that leaked to somebody else opens nothing: descriptors go to the process that owns the file.
+    if (owner === undefined || owner.peer.pid !== session.peer.pid) {
+      throw errno('EPERM', 'no file of this process has the side-channel token');
+    }
+    owner.attachSide(session);
+    return {};
+  },
+
+  MMAP(session, { offset }) {
+    const file = session.openFile;
+    const range = mapObject(file, offset);
+    try {
+      session.sendSegment(range.segment);
+    } catch (error) {
+      // The caller got nothing to unmap.
+      unmapObject(file, offset);
+      throw error;
+    }
+    return {
+      segment: range.segment.id,
+      segmentSize: range.segment.size,
+      offset: range.offset,
+      length: range.length,
+    };
+  },
+
+  MUNMAP(session, { offset }) {
+    unmapObject(session.openFile, offset);
+    return {};
+  },
+};
+
+async function open(session: Session, name: string) {
+  const { machine } = session;
+  const { device, node } = machine.node(name);
+  const context = node === 'primary' ? await device.openContext(session.peer.pid) : undefined;
+  const file = new OpenFile({
+    device,
+    node,
+    context,
+    hostMemoryLimit: machine.hostMemoryLimit,
+    tracker: machine.tracker,
+  });
+  if (session.ended) {
+    // The client went away while the device was still busy with its predecessor.
+    await file.release();
+    throw errno('EINTR', 'the connection closed during OPEN');
+  }
+  session.file = file;
+  session.log = session.log.child({ device: device.index, asid: context?.asid ?? 0 });
+  session.log.info({ node: name, program: session.program }, 'open');
+  return { device: device.index, asid: context?.asid ?? 0, sideToken: session.table.newSideToken(session) };
+}
+
+/** Takes the mapping reference of what an mmap offset names (uapi.md 2.9). */
+function mapObject(file: OpenFile, offset: bigint): HostRange {
+  switch (handleType(offset)) {
+    case HANDLE_TYPE.COMPLETION_RING:
+      return file.requireContext.pending.completionRing(file.hostMemory);
+    case HANDLE_TYPE.COMMAND_BUFFER:
+    case HANDLE_TYPE.HOST_BUFFER: {
+      const object = file.peekHandle(offset);
+      object.map();
+      return object.range;
+    }
+    case HANDLE_TYPE.BLOCK:
+      throw errno('EPERM', 'Gaudi lets nobody map its register blocks');
+    default:
+      throw errno('EINVAL', `0x${offset.toString(16)} is no mmap offset`);
+  }
+}
+
+/** The completion ring stays as long as the file: its mapping takes no reference. */
+function unmapObject(file: OpenFile, offset: bigint): void {
+  if (offset !== COMPLETION_RING_OFFSET) {
+    file.peekHandle(offset).unmap();
+  }
+}

@@ -1,0 +1,32 @@
+/** What the main thread and a device's thread tell each other besides shared memory. */
+import type { Device } from '@pedrera/hw';
+
+type Methods =
+  | 'addBusRegion'
+  | 'removeBusRegion'
+  | 'createContext'
+  | 'setRights'
+  | 'destroyContext'
+  | 'map'
+  | 'unmap'
+  | 'createRing'
+  | 'clearSyncObjects'
+  | 'snapshot'
+  | 'close';
+
+/** One call of the Device interface. `answer` 0: none is wanted. */
+export type ControlMessage = {
+  [M in Methods]: { readonly method: M; readonly args: Parameters<Device[M]>; readonly answer: number };
+}[Methods];
+
+/** An answer; answer 0 means the thread is up. null is an interrupt: look into the FIFO. */
+export type FromSilicon = { readonly answer: number; readonly value: unknown } | null;
+
+export interface SiliconData {
+  readonly index: number;
+  readonly hbmFds: readonly number[];
+  readonly doorbells: readonly { readonly fifo: SharedArrayBuffer; readonly control: SharedArrayBuffer }[];
+  readonly interrupts: SharedArrayBuffer;
+  readonly fabricIn: readonly { readonly peer: number; readonly buffer: SharedArrayBuffer }[];
+  readonly fabricOut: readonly { readonly peer: number; readonly buffer: SharedArrayBuffer }[];
+}

@@ -1,0 +1,145 @@
+/**
+ * A device's thread: hosts the silicon, gives it its memory, sleeps when there is nothing to do.
+ *
+ * Owns: the loop and the mappings of this thread. Must not know contexts or packets: it passes control messages on.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { RealClock } from '@pedrera/base';
+import { DoorbellFifo, FabricFifo, HBM_BANK_SIZE, HBM_SIZE, InterruptFifo } from '@pedrera/hw';
+import { Gaudi } from '@pedrera/silicon';
+import { currentProcessor, type MappedView, SharedMemory } from '@pedrera/wire';
+import type { ControlMessage, FromSilicon, SiliconData } from './silicon-protocol.js';
+
+const data = workerData as SiliconData;
+const port = parentPort;
+if (port === null) {
+  throw new Error('this file runs as a worker of the daemon');
+}
+
+/** A stream that found no room tries again after this long, unless somebody wakes the thread earlier. */
+const STALLED_SLEEP_MS = 1;
+
+/**
+ * How long the thread keeps looking before it sleeps. Waking a thread costs more than most submissions take to run; a
+ * client that submits again right away finds it awake. Longer only while looking pays off.
+ */
+const SPIN_MIN_NS = 5_000;
+const SPIN_MAX_NS = 400_000;
+const LOOKS_IN_A_ROW = 64;
+
+const hbm = data.hbmFds.map((fd) => SharedMemory.fromFd(fd, HBM_SIZE));
+const views = new Map<Uint8Array, MappedView>();
+const doorbells = data.doorbells.map((buffers) => new DoorbellFifo(buffers));
+const ownDoorbells = doorbells[data.index] as DoorbellFifo;
+
+function hbmBank(device: number, bank: number): Uint8Array {
+  return (hbm[device] as SharedMemory).map(bank * HBM_BANK_SIZE, HBM_BANK_SIZE).bytes;
+}
+
+function say(message: FromSilicon): void {
+  port?.postMessage(message);
+}
+
+const clock = new RealClock({ keepAlive: false });
+const machine = new Gaudi({
+  index: data.index,
+  clock,
+  memory: {
+    hbmBank: (bank) => hbmBank(data.index, bank),
+    peerHbmBank: hbmBank,
+    mapBusRegion: ({ size, memory }) => {
+      if (memory.kind !== 'fd') {
+        throw new Error('shared memory needs no mapping');
+      }
+      // The descriptor stays the main thread's: it outlives the region.
+      const view = SharedMemory.fromFd(memory.fd, memory.offset + size).map(memory.offset, size);
+      views.set(view.bytes, view);
+      return view.bytes;
+    },
+    unmapBusRegion: (_, bytes) => {
+      views.get(bytes)?.unmap();
+      views.delete(bytes);
+    },
+  },
+  interrupts: new InterruptFifo(data.interrupts),
+  doorbells: ownDoorbells,
+  fabricIn: data.fabricIn.map(({ buffer }) => new FabricFifo(buffer)),
+  fabricOut: new Map(data.fabricOut.map(({ peer, buffer }) => [peer, new FabricFifo(buffer)])),
+  onInterrupt: () => {
+    if (ownDoorbells.raiseInterrupt()) {
+      say(null);
+    }
+  },
+  onFabricWrite: (device) => doorbells[device]?.wake(),
+});
+
+/** Messages taken from the port and not yet applied. */
+let waiting: ControlMessage | undefined;
+
+function controlWaits(): boolean {
+  waiting ??= receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ControlMessage | undefined;
+  return waiting !== undefined;
+}
+
+/** False when the thread is to end. */
+function applyControl(): boolean {
+  while (controlWaits()) {
+    const { method, args, answer } = waiting as ControlMessage;
+    waiting = undefined;
+    if (method === 'close') {
+      return false;
+    }
+    const apply = machine[method] as (...values: readonly unknown[]) => unknown;
+    const value = apply.apply(machine, args);
+    if (answer !== 0) {
+      say({ answer, value });
+    }
+  }
+  return true;
+}
+
+let spinNs = SPIN_MIN_NS;
+
+/** Waits until somebody rings. */
+function rest(sequence: number): void {
+  const since = clock.nowNs();
+  if (!looksUntil(sequence, since + spinNs)) {
+    ownDoorbells.sleep(sequence);
+  }
+  const worthIt = clock.nowNs() - since <= SPIN_MAX_NS;
+  spinNs = worthIt ? Math.min(SPIN_MAX_NS, spinNs * 2) : Math.max(SPIN_MIN_NS, spinNs / 2);
+}
+
+/** True if somebody rang before the deadline. Gives up at once on the processor of the thread that does the ringing. */
+function looksUntil(sequence: number, deadlineNs: number): boolean {
+  do {
+    if (currentProcessor() === ownDoorbells.hostProcessor) {
+      return false;
+    }
+    for (let i = 0; i < LOOKS_IN_A_ROW; i++) {
+      if (ownDoorbells.sequence !== sequence) {
+        return true;
+      }
+    }
+  } while (clock.nowNs() < deadlineNs);
+  return false;
+}
+
+say({ answer: 0, value: undefined });
+for (;;) {
+  const sequence = ownDoorbells.sequence;
+  if (!applyControl()) {
+    break;
+  }
+  const state = machine.pump(controlWaits);
+  if (state === 'idle') {
+    rest(sequence);
+  } else if (state === 'stalled') {
+    ownDoorbells.sleep(sequence, STALLED_SLEEP_MS);
+  }
+}
+machine.close();
+for (const view of views.values()) {
+  view.unmap();
+}
+port.close();

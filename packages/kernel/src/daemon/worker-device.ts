@@ -1,0 +1,225 @@
+/**
+ * The kernel's end of a device that runs in a worker thread.
+ *
+ * Owns: carrying the calls of the Device interface across, in order, and the answers back. Control calls are messages;
+ * doorbells, completions and interrupts go through shared memory. Must not know what the device does with them.
+ */
+import { Worker } from 'node:worker_threads';
+import {
+  type BusRegion,
+  type ContextRights,
+  type Device,
+  type DeviceSnapshot,
+  DoorbellFifo,
+  FabricFifo,
+  InterruptFifo,
+  type InterruptSink,
+  type Mapping,
+  RingView,
+} from '@pedrera/hw';
+import { currentProcessor } from '@pedrera/wire';
+import type { ControlMessage, FromSilicon, SiliconData } from './silicon-protocol.js';
+
+/** Shared by all devices of a machine: each can wake and write to each other. */
+export interface Interconnect {
+  readonly doorbells: readonly DoorbellFifo[];
+  /** fifo(from, to), a different one for each ordered pair. */
+  fifo(from: number, to: number): FabricFifo;
+  /** Descriptors of all devices' HBM. */
+  readonly hbmFds: readonly number[];
+}
+
+export function createInterconnect(hbmFds: readonly number[]): Interconnect {
+  const count = hbmFds.length;
+  const fifos = hbmFds.map((_, from) => hbmFds.map((_, to) => (from === to ? undefined : new FabricFifo())));
+  return {
+    doorbells: Array.from({ length: count }, () => new DoorbellFifo()),
+    fifo: (from, to) => fifos[from]?.[to] as FabricFifo,
+    hbmFds,
+  };
+}
+
+export class WorkerDevice implements Device {
+  readonly index: number;
+  onInterrupt: (() => void) | null = null;
+  readonly #worker: Worker;
+  readonly #doorbells: DoorbellFifo;
+  readonly #interrupts = new InterruptFifo();
+  readonly #rings = new Map<number, RingView>();
+  readonly #answers = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #ready: Promise<void>;
+  readonly #exited: Promise<void>;
+  #nextAnswer = 1;
+  #closing = false;
+  #polling = false;
+
+  constructor(index: number, interconnect: Interconnect, onCrash: (error: Error) => void) {
+    this.index = index;
+    this.#doorbells = interconnect.doorbells[index] as DoorbellFifo;
+    this.#worker = new Worker(new URL('./silicon-worker.js', import.meta.url), {
+      workerData: siliconData(index, interconnect, this.#interrupts),
+      name: `silicon ${index}`,
+    });
+    this.#ready = new Promise((resolve, reject) => {
+      this.#answers.set(0, { resolve: () => resolve(), reject });
+    });
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+    this.#worker.on('message', (message: FromSilicon) => this.#received(message));
+    this.#worker.on('error', (error) => this.#crashed(error, onCrash));
+    this.#worker.on('exit', (code) => {
+      if (!this.#closing) {
+        this.#crashed(new Error(`the thread of device ${index} ended with code ${code}`), onCrash);
+      }
+    });
+  }
+
+  /** Resolves when the device answers. */
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  addBusRegion(region: BusRegion): void {
+    this.#post({ method: 'addBusRegion', args: [region] });
+  }
+
+  removeBusRegion(slot: number): Promise<void> {
+    return this.#ask({ method: 'removeBusRegion', args: [slot] }) as Promise<void>;
+  }
+
+  createContext(asid: number, rights: ContextRights): void {
+    this.#post({ method: 'createContext', args: [asid, rights] });
+  }
+
+  setRights(asid: number, rights: ContextRights): void {
+    this.#post({ method: 'setRights', args: [asid, rights] });
+  }
+
+  destroyContext(asid: number): Promise<void> {
+    for (const key of [...this.#rings.keys()]) {
+      if (Math.floor(key / QUEUE_KEYS) === asid) {
+        this.#rings.delete(key);
+      }
+    }
+    return this.#ask({ method: 'destroyContext', args: [asid] }) as Promise<void>;
+  }
+
+  map(asid: number, mapping: Mapping): void {
+    this.#post({ method: 'map', args: [asid, mapping] });
+  }
+
+  unmap(asid: number, va: number, size: number): Promise<void> {
+    return this.#ask({ method: 'unmap', args: [asid, va, size] }) as Promise<void>;
+  }
+
+  createRing(asid: number, queue: number, ring: { buffer: SharedArrayBuffer; slot: number }): void {
+    this.#rings.set(asid * QUEUE_KEYS + queue, new RingView(ring.buffer));
+    this.#post({ method: 'createRing', args: [asid, queue, ring] });
+  }
+
+  ringDoorbell(asid: number, queue: number, pi: number): void {
+    const ring = this.#rings.get(asid * QUEUE_KEYS + queue);
+    if (ring !== undefined) {
+      ring.pi = pi;
+      this.#pollThisTurn();
+      this.#doorbells.ring(asid, queue, pi);
+    }
+  }
+
+  /**
+   * Short work is done before the present turn of the event loop is: its completion is then found by looking, once, before
+   * the replies of this turn go out, and nobody has to be woken for it.
+   */
+  #pollThisTurn(): void {
+    if (!this.#polling) {
+      this.#polling = true;
+      this.#doorbells.startPolling();
+      this.#doorbells.hostProcessor = currentProcessor();
+      process.nextTick(this.#endPolling);
+    }
+  }
+
+  readonly #endPolling = (): void => {
+    this.#polling = false;
+    this.#doorbells.stopPolling();
+    if (!this.#interrupts.isEmpty) {
+      this.onInterrupt?.();
+    }
+  };
+
+  clearSyncObjects(dcore: number, first: number, count: number): void {
+    this.#post({ method: 'clearSyncObjects', args: [dcore, first, count] });
+  }
+
+  snapshot(): Promise<DeviceSnapshot> {
+    return this.#ask({ method: 'snapshot', args: [] }) as Promise<DeviceSnapshot>;
+  }
+
+  drainInterrupts(sink: InterruptSink): void {
+    if (!this.#interrupts.isEmpty) {
+      this.#doorbells.acknowledgeInterrupt();
+      this.#interrupts.drain(sink);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#post({ method: 'close', args: [] });
+    await this.#exited;
+  }
+
+  #post(message: Omit<ControlMessage, 'answer'>): void {
+    this.#worker.postMessage({ ...message, answer: 0 });
+    this.#doorbells.wake();
+  }
+
+  #ask(message: Omit<ControlMessage, 'answer'>): Promise<unknown> {
+    const answer = this.#nextAnswer++;
+    return new Promise((resolve, reject) => {
+      this.#answers.set(answer, { resolve, reject });
+      this.#worker.postMessage({ ...message, answer });
+      this.#doorbells.wake();
+    });
+  }
+
+  #received(message: FromSilicon): void {
+    // Whatever the device reported before it answered has to be seen before the answer.
+    if (!this.#interrupts.isEmpty) {
+      this.onInterrupt?.();
+    } else {
+      this.#doorbells.acknowledgeInterrupt();
+    }
+    if (message !== null) {
+      const waiting = this.#answers.get(message.answer);
+      this.#answers.delete(message.answer);
+      waiting?.resolve(message.value);
+    }
+  }
+
+  /** The thread died, which is our bug: nothing must wait for it for ever. */
+  #crashed(error: Error, onCrash: (error: Error) => void): void {
+    const waiting = [...this.#answers.values()];
+    this.#answers.clear();
+    for (const { reject } of waiting) {
+      reject(error);
+    }
+    onCrash(error);
+  }
+}
+
+/** Queue ids are below this: one number names a ring of a context. */
+const QUEUE_KEYS = 128;
+
+function siliconData(index: number, interconnect: Interconnect, interrupts: InterruptFifo): SiliconData {
+  const peers = interconnect.hbmFds.map((_, peer) => peer).filter((peer) => peer !== index);
+  return {
+    index,
+    hbmFds: interconnect.hbmFds,
+    doorbells: interconnect.doorbells.map(({ fifoBuffer, controlBuffer }) => ({
+      fifo: fifoBuffer,
+      control: controlBuffer,
+    })),
+    interrupts: interrupts.buffer,
+    fabricIn: peers.map((peer) => ({ peer, buffer: interconnect.fifo(peer, index).buffer })),
+    fabricOut: peers.map((peer) => ({ peer, buffer: interconnect.fifo(index, peer).buffer })),
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The registers of one DMA core as one context sees them, and the transfer they describe when COMMIT is written
+ * (device.md 5.2, 5.3). LIN_DMA is such a programming too. Moves nothing itself.
+ */
+
+import { DCORE, FAULT, DMA_CORE_REGISTERS as REG, sobAddress, sobValue } from '@pedrera/hw';
+import { DONE } from './status.js';
+import type { Transfer } from './transfer.js';
+
+const COMMIT_WR_COMP = 0x01;
+const COMMIT_LIN = 0x08;
+const COMMIT_MEM_SET = 0x10;
+/** Transposition, compression and decompression; 'dtype' matters to transposition alone. */
+const COMMIT_NOT_MODELLED = 0x62;
+
+export const OUTER_DIMENSIONS = 4;
+const SIDE_BYTES = 8 * OUTER_DIMENSIONS;
+
+export class DmaCore {
+  readonly #registers = new Uint32Array(0x100 / 4);
+
+  constructor(n: number) {
+    // What the driver programs when a context is created (device.md 4.5).
+    const completion = sobAddress(DCORE.E_N, n);
+    this.#set(REG.WR_COMP_ADDR_LO, completion % 2 ** 32);
+    this.#set(REG.WR_COMP_ADDR_HI, Math.floor(completion / 2 ** 32));
+    this.#set(REG.WR_COMP_WDATA, sobValue('add', 1));
+  }
+
+  #get(register: number): number {
+    return this.#registers[register >> 2] as number;
+  }
+  #set(register: number, value: number): void {
+    this.#registers[register >> 2] = value;
+  }
+
+  /** A write to a register other than COMMIT. Returns DONE or a fault. */
+  write(register: number, value: number): number {
+    if (register % 4 !== 0) return FAULT.misaligned;
+    if (!isModelled(register)) return FAULT['not-modelled'];
+    this.#set(register, value);
+    return DONE;
+  }
+
+  /** What LIN_DMA writes before it commits. `dstHigh` has the context id in its top byte, as the register has. */
+  programLinear(size: number, srcLow: number, srcHigh: number, dstLow: number, dstHigh: number): void {
+    this.#set(REG.SRC_BASE_LO, srcLow);
+    this.#set(REG.SRC_BASE_HI, srcHigh);
+    this.#set(REG.DST_BASE_LO, dstLow);
+    this.#set(REG.DST_BASE_HI, dstHigh);
+    this.#set(REG.DST_TSIZE_0, size);
+  }
+
+  get completionAddress(): number {
+    return this.#get(REG.WR_COMP_ADDR_HI) * 2 ** 32 + this.#get(REG.WR_COMP_ADDR_LO);
+  }
+  get completionData(): number {
+    return this.#get(REG.WR_COMP_WDATA);
+  }
+
+  /** Fills `transfer` from the registers. `flags` are the low bits of COMMIT. Returns DONE or a fault. */
+  commit(flags: number, transfer: Transfer): number {
+    if ((flags & COMMIT_NOT_MODELLED) !== 0) return FAULT['not-modelled'];
+    const source = this.#get(REG.SRC_BASE_HI) * 2 ** 32 + this.#get(REG.SRC_BASE_LO);
+    const destination = (this.#get(REG.DST_BASE_HI) & 0xff_ffff) * 2 ** 32 + this.#get(REG.DST_BASE_LO);
+    const size = this.#get(REG.DST_TSIZE_0);
+    const memSet = (flags & COMMIT_MEM_SET) !== 0;
+    if ((flags & COMMIT_LIN) !== 0) {
+      transfer.destination.linear(destination, size);
+      transfer.source.linear(source, size);
+    } else {
+      this.#strides(REG.DST_TSIZE_1, transfer);
+      transfer.destination.strided(destination, size, transfer.counts, transfer.strides);
+      this.#strides(REG.SRC_TSIZE_1, transfer);
+      transfer.source.strided(source, this.#get(REG.SRC_TSIZE_0), transfer.counts, transfer.strides);
+    }
+    transfer.start({
+      memSet,
+      patternLow: this.#get(REG.SRC_BASE_LO),
+      patternHigh: this.#get(REG.SRC_BASE_HI),
+      completion: (flags & COMMIT_WR_COMP) !== 0,
+    });
+    return DONE;
+  }
+
+  /** A dimension that was never programmed counts once. */
+  #strides(first: number, transfer: Transfer): void {
+    for (let dimension = 0; dimension < OUTER_DIMENSIONS; dimension++) {
+      const count = this.#get(first + 8 * dimension);
+      transfer.counts[dimension] = count === 0 ? 1 : count;
+      transfer.strides[dimension] = this.#get(first + 8 * dimension + 4) | 0;
+    }
+  }
+}
+
+function isModelled(register: number): boolean {
+  return (
+    (register >= REG.SRC_BASE_LO && register <= REG.DST_BASE_HI) ||
+    (register >= REG.SRC_TSIZE_1 && register < REG.SRC_TSIZE_1 + SIDE_BYTES) ||
+    register === REG.SRC_TSIZE_0 ||
+    (register >= REG.DST_TSIZE_1 && register < REG.DST_TSIZE_1 + SIDE_BYTES) ||
+    (register >= REG.DST_TSIZE_0 && register <= REG.WR_COMP_ADDR_HI && register !== REG.COMMIT)
+  );
+}

@@ -1,0 +1,376 @@
+/**
+ * The simulated Gaudi: a machine that is told what the kernel may tell a device, and stepped by whoever hosts it (a worker
+ * thread, a test, a schedule explorer). Owns contexts, scheduling and the way in and out; what packets do is in
+ * packet-effects.ts. Never learns what an ioctl, a process or a file is.
+ *
+ * Scheduling: streams that can go on take turns. A turn is a bounded number of packets, or a bounded number of bytes moved, so
+ * a stream waits at most one turn of every other runnable stream. Idle and parked streams cost nothing.
+ */
+
+import type { Clock } from '@pedrera/base';
+import {
+  ASID_MAX,
+  type BusRegion,
+  type ContextRights,
+  DCORE_COUNT,
+  type DeviceSnapshot,
+  type DoorbellFifo,
+  doorbellAsid,
+  doorbellPi,
+  doorbellQueue,
+  EXTERNAL_QUEUE_COUNT,
+  type FabricFifo,
+  type InterruptFifo,
+  type Mapping,
+  QUEUES,
+  queueName,
+  RingView,
+  ringDistance,
+  SOBS_PER_DCORE,
+  SRAM_BASE,
+} from '@pedrera/hw';
+import { AddressDecoder } from './address-decoder.js';
+import { BusMemory } from './bus-memory.js';
+import { CommandProcessor, DEAD, IDLE, RUNNABLE, STALLED } from './command-processor.js';
+import { Context } from './context.js';
+import { DmaEngine } from './dma-engine.js';
+import { FaultReporter } from './faults.js';
+import { grantLeases } from './leases.js';
+import { DeviceMemory, type MemorySource } from './memory.js';
+import { PacketLoop, type TurnLimits } from './packet-loop.js';
+import { RegisterBus } from './register-bus.js';
+import { RunQueue } from './run-queue.js';
+import { armedMonitors, engineStates, streamSnapshot } from './snapshot.js';
+import { SyncManager } from './sync-manager.js';
+
+/** Packets a turn while others wait, and alone. */
+const PACKETS_SHARED = 256;
+const PACKETS_ALONE = 1024;
+/** While others run, streams that found no room are tried again only this often. */
+const STEPS_BETWEEN_RETRIES = 64;
+/** Writes taken from one peer before everyone else gets a turn. */
+const FABRIC_BATCH = 256;
+
+/**
+ * 'busy': a stream can go on. 'stalled': none can until somebody drains a FIFO; look again soon. 'idle': nothing happens
+ * before the kernel or another device does something.
+ */
+export type StepResult = 'busy' | 'stalled' | 'idle';
+
+export interface StreamId {
+  readonly asid: number;
+  readonly queue: number;
+}
+
+export interface GaudiOptions {
+  readonly index: number;
+  readonly clock: Pick<Clock, 'nowNs'>;
+  readonly memory: MemorySource;
+  readonly interrupts: InterruptFifo;
+  /** Without it, doorbells come through ringDoorbell() alone. */
+  readonly doorbells?: DoorbellFifo;
+  /** Register writes to other devices, by device, and from them. */
+  readonly fabricOut?: ReadonlyMap<number, FabricFifo>;
+  readonly fabricIn?: readonly FabricFifo[];
+  /** There are new entries in the interrupt FIFO. Called between turns, never from within a call of the host's. */
+  readonly onInterrupt?: () => void;
+  /** There are new writes for this device. Called between turns. */
+  readonly onFabricWrite?: (device: number) => void;
+  /** Fixed limits for a turn, for tests that explore schedules. */
+  readonly turn?: TurnLimits;
+}
+
+export class Gaudi {
+  readonly index: number;
+  readonly #options: GaudiOptions;
+  readonly #contexts: (Context | undefined)[] = [];
+  readonly #runQueue = new RunQueue();
+  readonly #stalled = new RunQueue();
+  readonly #bus: BusMemory;
+  readonly #memory: DeviceMemory;
+  readonly #dma: DmaEngine;
+  readonly #faults: FaultReporter;
+  readonly #registers: RegisterBus;
+  readonly #sync: SyncManager;
+  readonly #loop: PacketLoop;
+  readonly #fabricSink = {
+    registerWrite: (offset: number, value: number) => this.#registers.writeFromPeer(offset, value),
+  };
+  #stepsSinceRetry = 0;
+  #lostDoorbells = false;
+
+  constructor(options: GaudiOptions) {
+    this.index = options.index;
+    this.#options = options;
+    this.#bus = new BusMemory(options.memory);
+    this.#memory = new DeviceMemory(options.index, options.memory);
+    const decoder = new AddressDecoder(this.#memory, this.#bus);
+    this.#dma = new DmaEngine(decoder);
+    this.#faults = new FaultReporter(options.interrupts);
+    this.#registers = new RegisterBus({
+      index: options.index,
+      decoder,
+      faults: this.#faults,
+      runQueue: this.#runQueue,
+      fabricOut: options.fabricOut ?? new Map(),
+      contextOf: (asid) => this.#contexts[asid],
+    });
+    this.#sync = new SyncManager(this.#registers);
+    this.#registers.connect(this.#sync);
+    this.#loop = new PacketLoop({
+      bus: this.#bus,
+      dma: this.#dma,
+      faults: this.#faults,
+      registers: this.#registers,
+      sync: this.#sync,
+      nowNs: () => options.clock.nowNs(),
+    });
+  }
+
+  // What the kernel may do. Each takes effect before it returns; see Device of @pedrera/hw for the meaning.
+
+  addBusRegion(region: BusRegion): void {
+    this.#bus.add(region);
+  }
+
+  removeBusRegion(slot: number): void {
+    this.#forgetViews();
+    this.#bus.remove(slot);
+  }
+
+  createContext(asid: number, rights: ContextRights): void {
+    if (!(Number.isInteger(asid) && asid > 0 && asid <= ASID_MAX)) throw new RangeError(`no asid ${asid}`);
+    if (this.#contexts[asid] !== undefined) throw new Error(`context ${asid} exists`);
+    grantLeases(this.#sync, asid, rights.sync);
+    this.#contexts[asid] = new Context(asid, rights);
+  }
+
+  setRights(asid: number, rights: ContextRights): void {
+    const context = this.#context(asid);
+    this.#landPeerWrites();
+    grantLeases(this.#sync, asid, rights.sync);
+    const { sram } = rights;
+    if (sram !== null && (sram.base !== context.rights.sram?.base || sram.size !== context.rights.sram.size)) {
+      const start = sram.base - SRAM_BASE;
+      this.#memory.sram().bytes.fill(0, start, start + sram.size);
+    }
+    context.rights = rights;
+  }
+
+  destroyContext(asid: number): void {
+    const context = this.#context(asid);
+    for (const processor of context.processors) if (processor !== undefined) processor.state = DEAD;
+    const isDead = (processor: CommandProcessor) => processor.context === context;
+    this.#runQueue.remove(isDead);
+    this.#stalled.remove(isDead);
+    context.space.clear();
+    this.#sync.disarmAllOf(asid);
+    this.#landPeerWrites();
+    grantLeases(this.#sync, asid, []);
+    this.#contexts[asid] = undefined;
+    this.#options.doorbells?.forget(asid);
+    this.#forgetViews();
+  }
+
+  map(asid: number, mapping: Mapping): void {
+    this.#context(asid).space.map(mapping);
+  }
+
+  unmap(asid: number, va: number, size: number): void {
+    this.#context(asid).space.unmap(va, size);
+    this.#forgetViews();
+  }
+
+  createRing(asid: number, queue: number, ring: { readonly buffer: SharedArrayBuffer; readonly slot: number }): void {
+    const context = this.#context(asid);
+    const info = QUEUES[queue];
+    if (info === undefined || queue >= EXTERNAL_QUEUE_COUNT)
+      throw new RangeError(`${queueName(queue)} is not modelled`);
+    if (context.processors[queue] !== undefined) throw new Error(`context ${asid} has a ring for ${info.name}`);
+    this.#bus.addRing(ring.slot, ring.buffer);
+    context.processors[queue] = new CommandProcessor(context, queue, new RingView(ring.buffer, info.length), ring.slot);
+  }
+
+  /** The producer index of a ring is now `pi`. A doorbell for a ring that is gone is dropped, as the bus would drop it. */
+  ringDoorbell(asid: number, queue: number, pi: number): void {
+    const processor = this.#contexts[asid]?.processors[queue];
+    if (processor === undefined) return;
+    processor.pi = pi & (2 * processor.ring.length - 1);
+    if (processor.state === IDLE && processor.pi !== processor.fetched) {
+      processor.state = RUNNABLE;
+      this.#runQueue.push(processor);
+    }
+  }
+
+  clearSyncObjects(dcore: number, first: number, count: number): void {
+    if (!(dcore >= 0 && dcore < DCORE_COUNT && first >= 0 && count >= 0 && first + count <= SOBS_PER_DCORE))
+      throw new RangeError(`no sync objects ${first}..${first + count - 1} in dcore ${dcore}`);
+    this.#landPeerWrites();
+    for (let i = 0; i < count; i++) this.#sync.writeSob(dcore * SOBS_PER_DCORE + first + i, 0);
+  }
+
+  snapshot(): DeviceSnapshot {
+    const processors = [...this.#processors()];
+    return {
+      index: this.index,
+      timeNs: this.#options.clock.nowNs(),
+      streams: processors.map((processor) => streamSnapshot(processor, this.#bus)),
+      monitors: armedMonitors(this.#sync),
+      engines: engineStates(processors),
+      counters: {
+        packets: this.#loop.packets,
+        dmaBytes: this.#dma.bytes,
+        sobWrites: this.#sync.writes,
+        monitorsFired: this.#sync.fired,
+        faults: this.#faults.count,
+      },
+    };
+  }
+
+  /** Lets go of all memory. The machine must not be used afterwards. */
+  close(): void {
+    for (const context of this.#contexts) if (context !== undefined) this.destroyContext(context.asid);
+    this.#forgetViews();
+    this.#bus.close();
+    this.#memory.close();
+  }
+
+  // What the host does to make it run.
+
+  /** Takes in the doorbells rung so far. Only when no control message older than them is waiting; see pump(). */
+  serviceDoorbells(): void {
+    this.#serviceDoorbellsUpTo(this.#markDoorbells());
+  }
+
+  /** Takes in register writes from other devices. True if there were any. */
+  drainFabric(): boolean {
+    let taken = 0;
+    for (const fifo of this.#options.fabricIn ?? []) taken += fifo.drain(this.#fabricSink, FABRIC_BATCH);
+    return taken > 0;
+  }
+
+  /** One turn of the next runnable stream, or of the one named, if it is runnable. */
+  step(stream?: StreamId): StepResult {
+    this.#admitStalled();
+    const processor =
+      stream === undefined
+        ? this.#runQueue.shift()
+        : this.#runQueue.remove(({ asid, queue }) => asid === stream.asid && queue === stream.queue);
+    if (processor !== null) this.#turn(processor);
+    this.#tellOthers();
+    if (!this.#runQueue.isEmpty) return 'busy';
+    return this.#stalled.isEmpty && !this.#sync.holdsPayloads ? 'idle' : 'stalled';
+  }
+
+  /**
+   * Runs until nothing can go on, or `shouldYield` says that control messages (mappings, contexts) wait to be applied.
+   * A doorbell is looked at only after shouldYield has been asked: a control message posted before the doorbell is then known
+   * to wait, and is applied before the work that needs it.
+   */
+  pump(shouldYield?: () => boolean): StepResult {
+    for (;;) {
+      const mark = this.#markDoorbells();
+      if (shouldYield?.() === true) return 'busy';
+      this.#serviceDoorbellsUpTo(mark);
+      const fromPeers = this.drainFabric();
+      const result = this.step();
+      if (result !== 'busy' && !fromPeers) return result;
+    }
+  }
+
+  /** The streams that can go on, in the order of their turns. */
+  runnable(): StreamId[] {
+    return Array.from(this.#runQueue, ({ asid, queue }) => ({ asid, queue }));
+  }
+
+  #context(asid: number): Context {
+    const context = this.#contexts[asid];
+    if (context === undefined) throw new Error(`no context ${asid}`);
+    return context;
+  }
+
+  *#processors(): Generator<CommandProcessor> {
+    for (const context of this.#contexts)
+      for (const processor of context?.processors ?? []) if (processor !== undefined) yield processor;
+  }
+
+  #turn(processor: CommandProcessor): void {
+    const alone = this.#runQueue.isEmpty;
+    const packets = alone ? PACKETS_ALONE : PACKETS_SHARED;
+    this.#loop.run(processor, this.#options.turn ?? { packets, bytes: this.#loop.slice.bytes(alone) });
+    if (processor.state === RUNNABLE) this.#runQueue.push(processor);
+    else if (processor.state === STALLED) this.#stalled.push(processor);
+  }
+
+  #admitStalled(): void {
+    if (this.#stalled.isEmpty && !this.#sync.holdsPayloads) return;
+    if (!this.#runQueue.isEmpty && ++this.#stepsSinceRetry < STEPS_BETWEEN_RETRIES) return;
+    this.#stepsSinceRetry = 0;
+    this.#sync.retryHeld();
+    for (let processor = this.#stalled.shift(); processor !== null; processor = this.#stalled.shift()) {
+      processor.state = RUNNABLE;
+      this.#runQueue.push(processor);
+    }
+  }
+
+  #tellOthers(): void {
+    if (this.#faults.raised) {
+      this.#faults.raised = false;
+      this.#options.onInterrupt?.();
+    }
+    const { peersWritten } = this.#registers;
+    if (peersWritten.size > 0) {
+      for (const device of peersWritten) this.#options.onFabricWrite?.(device);
+      peersWritten.clear();
+    }
+  }
+
+  /**
+   * Which doorbells have been rung by now. If some were lost because the FIFO was full, also notes every ring's producer
+   * index, each time anew until they are serviced: a ring may have been created meanwhile.
+   */
+  #markDoorbells(): number {
+    const { doorbells } = this.#options;
+    if (doorbells === undefined) return 0;
+    const mark = doorbells.tail;
+    if (doorbells.overflowed) {
+      doorbells.clearOverflow();
+      this.#lostDoorbells = true;
+    }
+    if (this.#lostDoorbells) for (const processor of this.#processors()) processor.sampledPi = processor.ring.pi;
+    return mark;
+  }
+
+  #serviceDoorbellsUpTo(mark: number): void {
+    const { doorbells } = this.#options;
+    if (doorbells === undefined) return;
+    for (let left = (mark - doorbells.head) | 0; left > 0; left--) {
+      const word = doorbells.take();
+      this.#ringUnlessOlder(this.#contexts[doorbellAsid(word)]?.processors[doorbellQueue(word)], doorbellPi(word));
+    }
+    if (!this.#lostDoorbells) return;
+    this.#lostDoorbells = false;
+    for (const processor of this.#processors()) {
+      if (processor.sampledPi >= 0) this.#ringUnlessOlder(processor, processor.sampledPi);
+      processor.sampledPi = -1;
+    }
+  }
+
+  /** An index further ahead than the ring has room for is one that lies behind: a doorbell overtaken by a sampled index. */
+  #ringUnlessOlder(processor: CommandProcessor | undefined, pi: number): void {
+    if (processor === undefined) return;
+    const { length } = processor.ring;
+    const room = length - ringDistance(processor.fetched, processor.pi, length);
+    if (ringDistance(processor.pi, pi, length) <= room) this.ringDoorbell(processor.asid, processor.queue, pi);
+  }
+
+  /** Writes that peers have already sent go to the holder they were meant for, before objects change hands. */
+  #landPeerWrites(): void {
+    for (const fifo of this.#options.fabricIn ?? []) fifo.drain(this.#fabricSink);
+  }
+
+  #forgetViews(): void {
+    this.#dma.forget();
+    this.#registers.forget();
+  }
+}

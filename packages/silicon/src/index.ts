@@ -1,0 +1,12 @@
+/** @pedrera/silicon: the simulated Gaudi. Knows the hardware contract and nothing above it. */
+export { Gaudi, type GaudiOptions, type StepResult, type StreamId } from './gaudi.js';
+export {
+  createFabric,
+  type FabricEnds,
+  InProcessDevice,
+  type InProcessDeviceOptions,
+  runAllUntilIdle,
+} from './in-process-device.js';
+export { measureDmaRate, measureMonitorRoundTrips, measurePacketRate } from './measure.js';
+export type { MemorySource } from './memory.js';
+export type { TurnLimits } from './packet-loop.js';

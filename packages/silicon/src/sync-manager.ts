@@ -1,0 +1,268 @@
+/**
+ * The four sync managers: sync objects (counters) and monitors (comparators) (device.md 4). Owns their state, their leases
+ * and the order of effects; where a payload goes is the sink's business.
+ * Objects are numbered through: dcore * SOBS_PER_DCORE + sob, dcore * MONITORS_PER_DCORE + monitor.
+ *
+ * Order: a write to an object is evaluated before it returns, monitors fire in the order in which they were armed, and a
+ * payload that writes another object queues what that fires behind what is already firing. Never two writes at once: with
+ * '==' an object that jumps over a value must not fire (device.md 4.3).
+ */
+
+import {
+  DCORE_COUNT,
+  FAULT,
+  MONITORS_PER_DCORE,
+  SM_REGISTERS,
+  SOB_MAX,
+  SOBS_PER_DCORE,
+  SOBS_PER_GROUP,
+} from '@pedrera/hw';
+import { MonitorQueue } from './monitor-queue.js';
+import { DONE, STALL } from './status.js';
+
+const SOBS = DCORE_COUNT * SOBS_PER_DCORE;
+const MONITORS = DCORE_COUNT * MONITORS_PER_DCORE;
+const GROUPS = SOBS / SOBS_PER_GROUP;
+const GROUPS_PER_DCORE = SOBS_PER_DCORE / SOBS_PER_GROUP;
+
+const IDLE = 0;
+const ARMED = 1;
+const FIRING = 2;
+
+export interface PayloadSink {
+  /** Writes a fired monitor's payload with the rights of context `asid`; false if it has to be tried again later. */
+  deliver(asid: number, queue: number, address: number, data: number): boolean;
+}
+
+export class SyncManager {
+  /** Values, owners (asid, 0 = nobody) and, by group, the first armed monitor or -1. Read and written by the packet loop. */
+  readonly values = new Uint16Array(SOBS);
+  readonly owners = new Uint16Array(SOBS);
+  readonly watched = new Int16Array(GROUPS).fill(-1);
+  writes = 0;
+  fired = 0;
+
+  readonly monitorOwners = new Uint16Array(MONITORS);
+  readonly #lastWatcher = new Int16Array(GROUPS).fill(-1);
+  readonly #next = new Int16Array(MONITORS).fill(-1);
+  readonly #previous = new Int16Array(MONITORS).fill(-1);
+  readonly #state = new Uint8Array(MONITORS);
+  readonly #payloadLow = new Uint32Array(MONITORS);
+  readonly #payloadHigh = new Uint32Array(MONITORS);
+  readonly #payloadData = new Uint32Array(MONITORS);
+  readonly #condition = new Uint32Array(MONITORS);
+  /** Context and queue that armed the monitor: its payload goes out with their rights, and faults in their name. */
+  readonly #armedBy = new Uint16Array(MONITORS);
+  readonly #armedFrom = new Uint8Array(MONITORS);
+  /** Fired and being delivered; fired, and waiting for room on the way to another device. */
+  readonly #firing = new MonitorQueue(MONITORS);
+  readonly #held = new MonitorQueue(MONITORS);
+  #delivering = false;
+  /** Set while a held payload is sent: nothing else may overtake those. */
+  sendingHeld = false;
+  readonly #sink: PayloadSink;
+
+  constructor(sink: PayloadSink) {
+    this.#sink = sink;
+  }
+
+  /** Whether payloads wait for room; retryHeld() tries again. */
+  get holdsPayloads(): boolean {
+    return this.#held.size > 0;
+  }
+
+  wouldOverflow(sob: number, word: number): boolean {
+    return word >= 0x8000_0000 && (this.values[sob] as number) + (word & SOB_MAX) > SOB_MAX;
+  }
+
+  /** A write in the SOB format (device.md 3.3); an add that overflows stays at the top (device.md 4.2). */
+  writeSob(sob: number, word: number): void {
+    let value = word & SOB_MAX;
+    if (word >= 0x8000_0000) value = Math.min(value + (this.values[sob] as number), SOB_MAX);
+    this.values[sob] = value;
+    this.writes++;
+    const group = sob >> 3;
+    if ((this.watched[group] as number) >= 0) {
+      this.#evaluate(group);
+      this.#deliver();
+    }
+  }
+
+  /**
+   * A write to a monitor's register; `register` is an offset between SM_REGISTERS.MON_PAY_ADDRL and END.
+   * Returns DONE, STALL (the monitor's last payload is not out yet) or a fault.
+   */
+  writeMonitor(
+    dcore: number,
+    register: number,
+    value: number,
+    asid: number,
+    queue: number,
+    privileged: boolean,
+  ): number {
+    const monitor = dcore * MONITORS_PER_DCORE + ((register & 0x7ff) >> 2);
+    if (!privileged && this.monitorOwners[monitor] !== asid) return FAULT.razwi;
+    if (this.#state[monitor] === FIRING) return STALL;
+    switch (register & ~0x7ff) {
+      case SM_REGISTERS.MON_PAY_ADDRL:
+        this.#payloadLow[monitor] = value;
+        return DONE;
+      case SM_REGISTERS.MON_PAY_ADDRH:
+        this.#payloadHigh[monitor] = value;
+        return DONE;
+      case SM_REGISTERS.MON_PAY_DATA:
+        this.#payloadData[monitor] = value;
+        return DONE;
+      case SM_REGISTERS.MON_ARM:
+        return this.#arm(monitor, value, asid, queue, privileged);
+      default:
+        // STATUS: clearing the valid bit disarms (device.md 4.5); nothing says what setting it without arming would do.
+        if ((value & 1) !== 0) return FAULT['not-modelled'];
+        this.disarm(monitor);
+        return DONE;
+    }
+  }
+
+  #arm(monitor: number, condition: number, asid: number, queue: number, privileged: boolean): number {
+    const group = Math.floor(monitor / MONITORS_PER_DCORE) * GROUPS_PER_DCORE + (condition & 0xff);
+    if (!privileged && !this.#ownsWatched(group, condition, asid)) return FAULT.razwi;
+    this.disarm(monitor);
+    this.#condition[monitor] = condition;
+    this.#armedBy[monitor] = asid;
+    this.#armedFrom[monitor] = queue;
+    if (this.#holds(group, condition)) {
+      this.#fire(monitor);
+      this.#deliver();
+    } else {
+      this.#link(monitor, group);
+    }
+    return DONE;
+  }
+
+  disarm(monitor: number): void {
+    if (this.#state[monitor] === ARMED) this.#unlink(monitor);
+    else if (this.#state[monitor] === FIRING) this.#held.remove(monitor);
+    this.#state[monitor] = IDLE;
+  }
+
+  /** Disarms what the context has armed, wherever. */
+  disarmAllOf(asid: number): void {
+    for (let monitor = 0; monitor < MONITORS; monitor++)
+      if (this.#state[monitor] !== IDLE && this.#armedBy[monitor] === asid) this.disarm(monitor);
+  }
+
+  retryHeld(): void {
+    while (this.#held.size > 0) {
+      const monitor = this.#held.peek();
+      this.sendingHeld = true;
+      const sent = this.#send(monitor);
+      this.sendingHeld = false;
+      if (!sent) return;
+      this.#held.shift();
+      this.#state[monitor] = IDLE;
+      // What the payload has fired in turn.
+      this.#deliver();
+    }
+  }
+
+  forEachArmed(visit: (monitor: number, info: MonitorInfo) => void): void {
+    for (let monitor = 0; monitor < MONITORS; monitor++) {
+      if (this.#state[monitor] !== ARMED) continue;
+      visit(monitor, {
+        asid: this.#armedBy[monitor] as number,
+        payloadAddress: this.#payloadAddress(monitor),
+        payloadData: this.#payloadData[monitor] as number,
+        condition: this.#condition[monitor] as number,
+      });
+    }
+  }
+
+  #payloadAddress(monitor: number): number {
+    return (this.#payloadHigh[monitor] as number) * 2 ** 32 + (this.#payloadLow[monitor] as number);
+  }
+
+  #ownsWatched(group: number, condition: number, asid: number): boolean {
+    const first = group * SOBS_PER_GROUP;
+    for (let bit = 0; bit < SOBS_PER_GROUP; bit++)
+      if ((condition & (0x100 << bit)) === 0 && this.owners[first + bit] !== asid) return false;
+    return true;
+  }
+
+  #holds(group: number, condition: number): boolean {
+    const first = group * SOBS_PER_GROUP;
+    const wanted = condition >>> 17;
+    const exactly = (condition & 0x1_0000) !== 0;
+    for (let bit = 0; bit < SOBS_PER_GROUP; bit++) {
+      if ((condition & (0x100 << bit)) !== 0) continue;
+      const value = this.values[first + bit] as number;
+      if (exactly ? value !== wanted : value < wanted) return false;
+    }
+    return true;
+  }
+
+  #evaluate(group: number): void {
+    let monitor = this.watched[group] as number;
+    while (monitor >= 0) {
+      const next = this.#next[monitor] as number;
+      if (this.#holds(group, this.#condition[monitor] as number)) {
+        this.#unlink(monitor);
+        this.#fire(monitor);
+      }
+      monitor = next;
+    }
+  }
+
+  #fire(monitor: number): void {
+    this.#state[monitor] = FIRING;
+    this.#firing.push(monitor);
+  }
+
+  #send(monitor: number): boolean {
+    const asid = this.#armedBy[monitor] as number;
+    const data = this.#payloadData[monitor] as number;
+    if (!this.#sink.deliver(asid, this.#armedFrom[monitor] as number, this.#payloadAddress(monitor), data))
+      return false;
+    this.fired++;
+    return true;
+  }
+
+  #deliver(): void {
+    // A payload may write an object and come back here: what that fires is delivered by the loop that is already running.
+    if (this.#delivering) return;
+    this.#delivering = true;
+    while (this.#firing.size > 0) {
+      const monitor = this.#firing.shift();
+      if (this.#send(monitor)) this.#state[monitor] = IDLE;
+      else this.#held.push(monitor);
+    }
+    this.#delivering = false;
+  }
+
+  #link(monitor: number, group: number): void {
+    const last = this.#lastWatcher[group] as number;
+    this.#previous[monitor] = last;
+    this.#next[monitor] = -1;
+    if (last >= 0) this.#next[last] = monitor;
+    else this.watched[group] = monitor;
+    this.#lastWatcher[group] = monitor;
+    this.#state[monitor] = ARMED;
+  }
+
+  #unlink(monitor: number): void {
+    const group =
+      Math.floor(monitor / MONITORS_PER_DCORE) * GROUPS_PER_DCORE + ((this.#condition[monitor] as number) & 0xff);
+    const previous = this.#previous[monitor] as number;
+    const next = this.#next[monitor] as number;
+    if (previous >= 0) this.#next[previous] = next;
+    else this.watched[group] = next;
+    if (next >= 0) this.#previous[next] = previous;
+    else this.#lastWatcher[group] = previous;
+  }
+}
+
+export interface MonitorInfo {
+  readonly asid: number;
+  readonly payloadAddress: number;
+  readonly payloadData: number;
+  readonly condition: number;
+}

@@ -1,0 +1,33 @@
+/** @pedrera/uapi: the contract between user space and kernel. Everything either side knows of the other is here. */
+export { reqFromWire, resFromWire, resToWire, toWire } from './codec.js';
+export type { ObjectOf, Shape, ShapeCodec } from './composite-kinds.js';
+export * from './constants.js';
+export { renderUapiMarkdown } from './docs.js';
+export type { Handlers } from './handlers.js';
+export type * from './inspect.js';
+export { type Access, type AnyIoctl, COMMON_ERRORS, callCode, type Level, type RefusedCall } from './ioctl.js';
+export { NR, OWN_NR } from './ioctls/blocks.js';
+export type { Chunk } from './ioctls/cs.js';
+export { ALL_ONES_U64, type Handle, type Kind, type KindShape, type ValueOf } from './kinds.js';
+export { ABIS, type Abi, decodeStruct, encodeStruct, type FieldLayout, placeOf, type StructLayout } from './layout.js';
+export * from './limits.js';
+export * from './protocol.js';
+export { commandNumber, decodeArgs, encodeArgs, type RawCall, type RawReply, splitCommand } from './raw.js';
+export { decodeReply, encodeCall, type RawCallBytes } from './raw-caller.js';
+export type { RawBuffers } from './raw-plan.js';
+export { REFUSED } from './refused.js';
+export { sampleFields, sampleValue, spoil } from './sample.js';
+export { formatCall, formatFields } from './strace.js';
+export { STRUCTS } from './structs.js';
+export {
+  byCode,
+  byOp,
+  ENTRIES,
+  type Entry,
+  entryOf,
+  type IoctlName,
+  type Req,
+  type Res,
+  TABLE,
+  type Table,
+} from './table.js';

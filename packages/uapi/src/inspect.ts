@@ -1,0 +1,114 @@
+/**
+ * The inspection documents: what the debug CLI and tests see of a running daemon.
+ *
+ * Owns: their TypeScript form and schema names. A field may be added under the same name; a change of meaning takes a new number.
+ * Must not know: where the numbers come from or how they are shown.
+ */
+
+export interface QueuesSnapshot {
+  schema: 'pedrera.queues/1';
+  devices: QueuesOfDevice[];
+}
+
+export interface QueuesOfDevice {
+  index: number;
+  queues: QueueState[];
+}
+
+/** One stream of one context. */
+export interface QueueState {
+  id: number;
+  name: string;
+  kind: 'external' | 'cpu' | 'internal';
+  /** Producer and consumer index; they run to twice the length of the queue. */
+  pi: number;
+  ci: number;
+  /** Entries queued and not yet begun. */
+  pending: number;
+  /** Entries begun and not yet completed. */
+  inFlight: number;
+  completed: number;
+  /** The packet the stream stands at; null when it has none. */
+  head: { opcode: number; name: string; text: string } | null;
+  blockedOn: Blockage | null;
+  pid: number | null;
+  asid: number | null;
+  /** Age of the oldest unfinished submission. */
+  oldestMs: number | null;
+}
+
+/** Why a stream does not move: its fence, the monitors that could release it, and what those wait for. */
+export interface Blockage {
+  fence: { id: number; target: number; value: number };
+  monitors: AwaitedMonitor[];
+  /** The same in one sentence. */
+  reason: string;
+}
+
+export interface AwaitedMonitor {
+  dcore: string;
+  monitor: number;
+  mode: '>=' | '==';
+  awaited: number;
+  objects: { sob: number; value: number; awaited: number; address: number }[];
+}
+
+export interface ClientsSnapshot {
+  schema: 'pedrera.ps/1';
+  clients: ClientState[];
+}
+
+/** One open file. */
+export interface ClientState {
+  pid: number;
+  program: string;
+  node: string;
+  device: number;
+  /** Null on a control node, which has no context. */
+  asid: number | null;
+  memory: { hbmBytes: number; hostBytes: number; mappedBytes: number };
+  handles: { commandBuffers: number; hostBuffers: number; dmaBufs: number };
+  inFlight: number;
+  submitted: number;
+  faults: number;
+  connectedMs: number;
+}
+
+export interface BuffersSnapshot {
+  schema: 'pedrera.bufs/1';
+  buffers: BufferState[];
+}
+
+/** One dma-buf. */
+export interface BufferState {
+  id: number;
+  kind: 'memory' | 'sync-objects';
+  size: number;
+  /** alive is false once the exporting file is closed; the buffer lives on while anyone holds it. */
+  exporter: { pid: number; device: number; alive: boolean };
+  importers: { pid: number; device: number; asid: number; address: number }[];
+  ageMs: number;
+}
+
+export interface DaemonSnapshot {
+  schema: 'pedrera.daemon/1';
+  pid: number;
+  socket: string;
+  policy: string;
+  build: string;
+  protocolVersion: number;
+  uptimeMs: number;
+  residentBytes: number;
+  /** Live kernel objects by kind. */
+  objects: Record<string, number>;
+  devices: DeviceState[];
+}
+
+export interface DeviceState {
+  index: number;
+  /** One of DEVICE_STATUS. */
+  status: number;
+  contexts: number;
+  hbm: { total: number; used: number };
+  resets: { hard: number; soft: number };
+}

@@ -1,0 +1,172 @@
+/**
+ * What one entry of the table says about a call.
+ *
+ * Owns: the form of an entry, and the types Req and Res that follow from its shapes.
+ * Must not know: any particular call (ioctls/*.ts) or how entries are used (codec.ts, raw.ts, strace.ts, docs.ts).
+ */
+import type { ErrnoCode } from '@pedrera/base';
+import { type ObjectOf, type Shape, type ShapeCodec, shapeCodec } from './composite-kinds.js';
+import type { StructLayout } from './layout.js';
+
+/** Who may call: 'any' before OPEN too; 'primary' and 'control' name the node; 'both' is either node, but opened. */
+export type Access = 'any' | 'primary' | 'control' | 'both';
+
+/**
+ * How faithful an implementation the entry describes: 'exact' does what the driver does, errno for errno, under the exclusive policy;
+ * 'functional' does the same work but not in every corner, or work the driver does not have; 'refused' only fails, with an errno the
+ * contract allows.
+ */
+export type Level = 'exact' | 'functional' | 'refused';
+
+/** The arg block of one ioctl number. */
+export interface ArgBlock {
+  /** C type and the macro with the full command number. */
+  readonly c: string;
+  readonly macro: string;
+  readonly in: StructLayout;
+  /** Absent where the block carries no result (INFO answers through a pointer). */
+  readonly out?: StructLayout;
+  readonly size: { readonly '6.1': number; readonly '2021': number };
+}
+
+/** Flag bits of the in struct on which a variant or a pointer depends. */
+export interface BitTest {
+  readonly field: string;
+  /** At least one of these bits is set. */
+  readonly mask?: number;
+  /** None of these is. */
+  readonly without?: number;
+}
+
+export function holds(test: BitTest, bits: number): boolean {
+  return (
+    (test.mask === undefined || (bits & test.mask) !== 0) && (test.without === undefined || (bits & test.without) === 0)
+  );
+}
+
+/** An array behind a user pointer: the field of the request it becomes, and where pointer and length lie. */
+export interface PointerSpec {
+  readonly pointer: string;
+  readonly count: string;
+  /** Struct of the elements, or null for an array of u64. */
+  readonly element: StructLayout | null;
+  /** Request field of an element -> field of its struct. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /**
+   * A longer array is not read: the request then holds max + 1 zero elements, so that the handler refuses the count as the driver does,
+   * before it would look at the pointer.
+   */
+  readonly max: number;
+  /** Followed only when this holds; else the request field is empty, or absent when it is optional. */
+  readonly when?: BitTest;
+}
+
+/** An array of u64 behind a pointer in the first element of another array. */
+export interface NestedPointer {
+  readonly array: string;
+  /** Field of the request's element. */
+  readonly field: string;
+  readonly pointer: string;
+  readonly count: string;
+  /** As in PointerSpec. */
+  readonly max: number;
+  readonly when: BitTest;
+}
+
+/** What the block holds after the call. 'zero8' clears the union's first eight bytes only. */
+export type BlockStart = 'echo' | 'zero' | 'zero8';
+
+export interface FailureForm {
+  readonly start: BlockStart;
+  /** Out fields set on failure; '-errno' is the u32 of the negated number; a record gives a value per errno. */
+  readonly set?: Readonly<Record<string, number | '-errno' | Readonly<Partial<Record<ErrnoCode, number>>>>>;
+  /** Failures that leave the block as the caller gave it. */
+  readonly untouchedOn?: readonly ErrnoCode[];
+}
+
+export interface AbiBinding<Q, S> {
+  readonly block: ArgBlock;
+  /** Request field -> in field, or the array behind a pointer. */
+  readonly in: { readonly [K in keyof Q]-?: string | PointerSpec };
+  readonly nested?: readonly NestedPointer[];
+  /** Bits an encoder adds so that the block means this variant. */
+  readonly set?: Readonly<Record<string, number>>;
+  /** Result field -> field of the out struct, or of `payload`. */
+  readonly out: { readonly [K in keyof S]-?: string };
+  /** The result goes to return_pointer, min(return_size, size) bytes of this struct (uapi.md 2.2). */
+  readonly payload?: StructLayout;
+  readonly success: BlockStart;
+  readonly failure: FailureForm;
+}
+
+export interface IoctlSpec<N extends string, Q extends Shape, S extends Shape> {
+  readonly name: N;
+  /** Ioctl number: the driver's 1..6, this project's own from 0x80. */
+  readonly nr: number;
+  readonly op: number;
+  /** Tells calls apart that share nr and op: number and test on the in struct. */
+  readonly variant?: { readonly index: number; readonly when: BitTest };
+  readonly access: Access;
+  readonly duringReset: boolean;
+  readonly req: Q;
+  readonly res: S;
+  /** Absent for calls no C program makes. */
+  readonly abi?: AbiBinding<ObjectOf<Q>, ObjectOf<S>>;
+  /** errno -> one phrase. The errors every call can end with (COMMON_ERRORS) are left out. */
+  readonly errors: Readonly<Partial<Record<ErrnoCode, string>>>;
+  readonly doc: string;
+  readonly level: Level;
+}
+
+export interface IoctlEntry<N extends string = string, Q extends Shape = Shape, S extends Shape = Shape>
+  extends IoctlSpec<N, Q, S> {
+  /** The number that stands for the call on the wire: nr * 4096 + op * 16 + variant. */
+  readonly code: number;
+  readonly reqCodec: ShapeCodec<ObjectOf<Q>>;
+  readonly resCodec: ShapeCodec<ObjectOf<S>>;
+}
+
+/** Ops of one ioctl number a call code has room for. */
+export const OPS_PER_NR = 256;
+const VARIANTS_PER_OP = 16;
+
+export function callCode(nr: number, op: number, variant = 0): number {
+  return (nr * OPS_PER_NR + op) * VARIANTS_PER_OP + variant;
+}
+
+export function defineIoctl<const N extends string, Q extends Shape, S extends Shape>(
+  spec: IoctlSpec<N, Q, S>,
+): IoctlEntry<N, Q, S> {
+  return {
+    ...spec,
+    code: callCode(spec.nr, spec.op, spec.variant?.index),
+    reqCodec: shapeCodec(spec.req),
+    resCodec: shapeCodec(spec.res),
+  };
+}
+
+/** Any entry, when only its description matters. */
+export type AnyIoctl = Omit<IoctlEntry, 'abi' | 'reqCodec' | 'resCodec'> & {
+  readonly abi?: AbiBinding<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>>;
+  readonly reqCodec: ShapeCodec<Record<string, unknown>>;
+  readonly resCodec: ShapeCodec<Record<string, unknown>>;
+};
+
+/** What can happen to any call, so that entries need not repeat it. */
+export const COMMON_ERRORS = {
+  ENODEV: 'the device was removed or this open file revoked',
+  ENOTTY: 'the node does not know the call',
+  EIO: 'a bug of the daemon, logged there with its stack',
+} as const satisfies Partial<Record<ErrnoCode, string>>;
+
+/** A call the contract knows and this project does not implement: it fails with an errno the contract allows, and is counted. */
+export interface RefusedCall {
+  readonly name: string;
+  readonly nr: number;
+  readonly op: number;
+  readonly duringReset: boolean;
+  readonly errno: ErrnoCode;
+  readonly why: string;
+  /** Out fields written although the call fails. */
+  readonly failure?: FailureForm;
+}

@@ -1,0 +1,177 @@
+/**
+ * The raw spelling: arg blocks as they lie in a C program's memory, by the copy rule of uapi.md 2.2.
+ *
+ * Owns: from command number, block and buffers to a typed request, and from the outcome back to the bytes the program sees, on
+ * failure too.
+ * Must not know: sockets; who may call what and when (dispatch asks `entry` and `duringReset` before it looks at `error`).
+ */
+import { ERRNO, HlError } from '@pedrera/base';
+import type { BlockStart, FailureForm, RefusedCall } from './ioctl.js';
+import { holds } from './ioctl.js';
+import { BLOCK_BY_NR } from './ioctls/blocks.js';
+import { type BufferSource, fieldOf, planOf, type RawBuffers, readNumber } from './raw-plan.js';
+import { REFUSED } from './refused.js';
+import { byOp, type Entry } from './table.js';
+
+const MAGIC = 0x48;
+const NO_RESULT: readonly Uint8Array[] = [];
+
+/** The full ioctl command: read and write, size, 'H', number (uapi.md 2.1). */
+export function commandNumber(nr: number, size: number): number {
+  return ((3 << 30) | (size << 16) | (MAGIC << 8) | nr) >>> 0;
+}
+
+/** All the kernel looks at in a command: the number, and the size the caller was compiled with. */
+export function splitCommand(cmd: number): { readonly nr: number; readonly size: number } {
+  return { nr: cmd & 0xff, size: (cmd >>> 16) & 0x3fff };
+}
+
+export interface RawCall {
+  /** The call's name, or what can be said of an unknown one. */
+  readonly name: string;
+  readonly nr: number;
+  /** Null for a number or op that has no handler; `error` then says why. */
+  readonly entry: Entry | null;
+  readonly duringReset: boolean;
+  /** The typed request; null when there is an error. */
+  readonly req: object | null;
+  /** Found while decoding: to be reported once access and device state have been checked. */
+  readonly error: HlError | null;
+  /** Set for a call the contract has and this project does not, so that it can be counted. */
+  readonly refused: RefusedCall | null;
+  /** Bytes to copy back. */
+  readonly usize: number;
+  /** The kernel's copy of the block, zero-extended to its own size. */
+  readonly block: Uint8Array;
+}
+
+export interface RawReply {
+  readonly block: Uint8Array;
+  readonly buffers: readonly Uint8Array[];
+}
+
+/** Decodes a raw request. Never throws: what is wrong with it is in `error`. */
+export function decodeArgs(cmd: number, bytes: Uint8Array, buffers: RawBuffers): RawCall {
+  const { nr, size: usize } = splitCommand(cmd);
+  const known = BLOCK_BY_NR.get(nr);
+  if (known === undefined)
+    return unknown(`ioctl ${nr}`, nr, usize, bytes, new HlError('ENOTTY', `no ioctl has number ${nr}`));
+  const block = new Uint8Array(Math.max(usize, known.size['6.1']));
+  block.set(bytes.length > usize ? bytes.subarray(0, usize) : bytes);
+  const view = new DataView(block.buffer);
+  const op = known.in.fields.op === undefined ? 0 : readNumber(known.in, 'op', view);
+  const entry = pick(byOp(nr, op), view);
+  const base = { nr, usize, block };
+  if (bytes.length < usize) {
+    const error = new HlError('EFAULT', `${bytes.length} of ${usize} bytes of the arg block are readable`);
+    return { ...base, name: entry?.name ?? known.macro, entry, duringReset: true, req: null, error, refused: null };
+  }
+  if (entry === null) {
+    const refused = REFUSED.find((call) => call.nr === nr && call.op === op) ?? null;
+    const name = refused?.name ?? `${known.macro} op ${op}`;
+    const error =
+      refused === null ? new HlError('EINVAL', `no such op`, name) : new HlError(refused.errno, refused.why, name);
+    return { ...base, name, entry, duringReset: refused?.duringReset ?? false, req: null, error, refused };
+  }
+  let req: object | null = null;
+  let error: HlError | null = null;
+  try {
+    const plan = planOf(entry);
+    if (plan.abi.payload !== undefined) checkReturn(plan.abi.block.in, view);
+    req = plan.readRequest(view, new Buffers(buffers));
+  } catch (thrown) {
+    if (!(thrown instanceof HlError)) throw thrown;
+    error = thrown.withIoctl(entry.name);
+  }
+  return { name: entry.name, nr, entry, duringReset: entry.duringReset, req, error, refused: null, usize, block };
+}
+
+function unknown(name: string, nr: number, usize: number, bytes: Uint8Array, error: HlError): RawCall {
+  const block = new Uint8Array(usize);
+  block.set(bytes.length > usize ? bytes.subarray(0, usize) : bytes);
+  return {
+    name,
+    nr,
+    entry: null,
+    duringReset: true,
+    req: null,
+    error: error.withIoctl(name),
+    refused: null,
+    usize,
+    block,
+  };
+}
+
+function pick(candidates: readonly Entry[], block: DataView): Entry | null {
+  for (const entry of candidates) {
+    const when = entry.variant?.when;
+    if (when === undefined) return entry;
+    const struct = entry.abi?.block.in;
+    if (struct !== undefined && holds(when, readNumber(struct, when.field, block))) return entry;
+  }
+  return null;
+}
+
+/** INFO answers through a pointer; 0 for it or for its size is refused before the question is looked at (uapi.md 2.2). */
+function checkReturn(struct: Parameters<typeof readNumber>[0], block: DataView): void {
+  if (readNumber(struct, 'returnSize', block) === 0) throw new HlError('EINVAL', 'return_size is 0');
+  if (readNumber(struct, 'returnPointer', block) === 0) throw new HlError('EINVAL', 'return_pointer is 0');
+}
+
+class Buffers implements BufferSource {
+  readonly #buffers: RawBuffers;
+  #taken = 0;
+
+  constructor(buffers: RawBuffers) {
+    this.#buffers = buffers;
+  }
+
+  next(count: number, size: number, what: string): DataView {
+    const buffer = this.#buffers[this.#taken++];
+    if (!(buffer instanceof Uint8Array) || buffer.length < count * size) {
+      throw new HlError('EFAULT', `${what}: ${count} elements of ${size} bytes are not readable`);
+    }
+    return new DataView(buffer.buffer, buffer.byteOffset, count * size);
+  }
+}
+
+/** What the program's memory gets: its block back, usize bytes always, and the answer behind return_pointer. */
+export function encodeArgs(call: RawCall, outcome: object | HlError): RawReply {
+  const { block, entry, usize } = call;
+  if (outcome instanceof HlError) {
+    writeFailure(call, outcome);
+    return { block: block.subarray(0, usize), buffers: NO_RESULT };
+  }
+  if (entry === null) throw new TypeError(`${call.name} has no result`);
+  const { abi, writeResult } = planOf(entry);
+  const view = new DataView(block.buffer);
+  clear(block, abi.success, abi.block.size['6.1']);
+  if (abi.payload === undefined) {
+    writeResult(view, outcome as Record<string, unknown>);
+    return { block: block.subarray(0, usize), buffers: NO_RESULT };
+  }
+  const answer = new Uint8Array(abi.payload.size['6.1']);
+  writeResult(new DataView(answer.buffer), outcome as Record<string, unknown>);
+  const length = Math.min(answer.length, readNumber(abi.block.in, 'returnSize', view));
+  return { block: block.subarray(0, usize), buffers: [answer.subarray(0, length)] };
+}
+
+function clear(block: Uint8Array, start: BlockStart, ksize: number): void {
+  if (start === 'zero') block.fill(0, 0, ksize);
+  else if (start === 'zero8') block.fill(0, 0, 8);
+}
+
+function writeFailure(call: RawCall, error: HlError): void {
+  const known = BLOCK_BY_NR.get(call.nr);
+  const form: FailureForm | undefined = call.entry === null ? call.refused?.failure : planOf(call.entry).abi.failure;
+  if (known?.out === undefined || form === undefined || form.untouchedOn?.includes(error.code)) return;
+  clear(call.block, form.start, known.size['6.1']);
+  const view = new DataView(call.block.buffer);
+  for (const [name, what] of Object.entries(form.set ?? {})) {
+    const field = fieldOf(known.out, name);
+    let value: number | undefined;
+    if (what === '-errno') value = 2 ** 32 - ERRNO[error.code];
+    else value = typeof what === 'number' ? what : what[error.code];
+    if (value !== undefined) field.as.write(view, field.at, value);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Who may import whom. THE table behind the dependency rules (.dependency-cruiser.mjs), the house rules and the planted
+ * imports; ARCHITECTURE.md explains it. Userspace (thunk, cli) and kernel meet only in uapi and wire, kernel and silicon
+ * only in hw.
+ */
+
+/** @type {Readonly<Record<string, readonly string[]>>} */
+export const LAYERS = {
+  base: [],
+  uapi: ['base'],
+  hw: ['base'],
+  silicon: ['base', 'hw'],
+  wire: ['base', 'uapi'],
+  kernel: ['base', 'uapi', 'hw', 'wire', 'silicon'],
+  thunk: ['base', 'uapi', 'hw', 'wire'],
+  cli: ['base', 'uapi', 'hw', 'wire', 'thunk'],
+  shim: ['base', 'uapi'],
+  testkit: ['base', 'uapi', 'hw', 'wire', 'thunk', 'cli'],
+  conformance: ['base', 'uapi', 'hw', 'wire', 'thunk', 'testkit'],
+  bench: ['base', 'uapi', 'hw', 'silicon', 'wire', 'thunk', 'testkit'],
+  examples: ['base', 'uapi', 'hw', 'thunk'],
+};
+
+/**
+ * The command starts daemons: this one file may load the kernel, when the user asks for it and not before.
+ */
+export const DAEMON_STARTER = { from: 'cli', file: '^packages/cli/src/[a-z/-]*daemon\\.ts$', to: 'kernel' };
+
+/**
+ * Packages that are the same everywhere: no files, no sockets, no processes, no threads. Their tests may use them.
+ */
+export const PLATFORM_FREE = ['base', 'uapi', 'hw', 'silicon'];
