@@ -1,11 +1,11 @@
 /** @pedrera/wire: frames, codec, Unix sockets, descriptor passing, shared memory. */
 export { Connection, type ConnectionOptions } from './connection.js';
-export { currentProcessor } from './current-processor.unsafe.js';
 export { decodeMessage } from './decode.js';
 export { MAX_DEPTH, MAX_VALUES } from './dialect.js';
 export { encodeFrame, FrameWriter } from './encode.js';
 export { FRAME_HEADER_BYTES, FrameError, FrameReader } from './frame.js';
 export { type PeerCredentials, peerCredentials } from './peer-credentials.unsafe.js';
+export { currentProcessor, ThreadProcessors, yieldProcessor } from './processors.unsafe.js';
 export { connect, DEFAULT_HIGH_WATER_BYTES, type Listener, type ListenOptions, listen } from './server.js';
 export { MAX_SHARED_MEMORY_BYTES, MAX_VIEW_BYTES, MappedView, SharedMemory } from './shared-memory.unsafe.js';
 export { type ReceivedDescriptor, SideChannel, sendDescriptor } from './side-channel.unsafe.js';

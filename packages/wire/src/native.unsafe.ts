@@ -29,6 +29,9 @@ export interface Libc {
   madvise(address: Pointer, length: number, advice: number): number;
   getpagesize(): number;
   sched_getcpu(): number;
+  sched_yield(): number;
+  sched_getaffinity(pid: number, size: number, mask: Uint8Array): number;
+  sched_setaffinity(pid: number, size: number, mask: Uint8Array): number;
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
@@ -101,6 +104,9 @@ const PROTOTYPES: Readonly<Record<keyof Libc, string>> = {
   madvise: 'int madvise(void *, size_t, int)',
   getpagesize: 'int getpagesize()',
   sched_getcpu: 'int sched_getcpu()',
+  sched_yield: 'int sched_yield()',
+  sched_getaffinity: 'int sched_getaffinity(int, size_t, void *)',
+  sched_setaffinity: 'int sched_setaffinity(int, size_t, void *)',
   socket: 'int socket(int, int, int)',
   bind: 'int bind(int, void *, unsigned int)',
   connect: 'int connect(int, void *, unsigned int)',

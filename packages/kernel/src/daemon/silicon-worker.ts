@@ -7,7 +7,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { RealClock } from '@pedrera/base';
 import { DoorbellFifo, FabricFifo, HBM_BANK_SIZE, HBM_SIZE, InterruptFifo } from '@pedrera/hw';
 import { Gaudi } from '@pedrera/silicon';
-import { currentProcessor, type MappedView, SharedMemory } from '@pedrera/wire';
+import { currentProcessor, type MappedView, SharedMemory, ThreadProcessors, yieldProcessor } from '@pedrera/wire';
 import type { ControlMessage, FromSilicon, SiliconData } from './silicon-protocol.js';
 
 const data = workerData as SiliconData;
@@ -98,22 +98,28 @@ function applyControl(): boolean {
   return true;
 }
 
+const processors = new ThreadProcessors();
 let spinNs = SPIN_MIN_NS;
 
 /** Waits until somebody rings. */
 function rest(sequence: number): void {
   const since = clock.nowNs();
   if (!looksUntil(sequence, since + spinNs)) {
+    processors.restore();
     ownDoorbells.sleep(sequence);
   }
   const worthIt = clock.nowNs() - since <= SPIN_MAX_NS;
   spinNs = worthIt ? Math.min(SPIN_MAX_NS, spinNs * 2) : Math.max(SPIN_MIN_NS, spinNs / 2);
 }
 
-/** True if somebody rang before the deadline. Gives up at once on the processor of the thread that does the ringing. */
+/**
+ * True if somebody rang before the deadline. Not on the processor of the thread that does the ringing, which could not ring
+ * meanwhile; where there is no other, this gives up at once.
+ */
 function looksUntil(sequence: number, deadlineNs: number): boolean {
   do {
-    if (currentProcessor() === ownDoorbells.hostProcessor) {
+    const { hostProcessor } = ownDoorbells;
+    if (currentProcessor() === hostProcessor && !processors.avoid(hostProcessor)) {
       return false;
     }
     for (let i = 0; i < LOOKS_IN_A_ROW; i++) {
@@ -121,6 +127,7 @@ function looksUntil(sequence: number, deadlineNs: number): boolean {
         return true;
       }
     }
+    yieldProcessor();
   } while (clock.nowNs() < deadlineNs);
   return false;
 }
