@@ -55,6 +55,9 @@ export interface BusRegion {
 export interface Device {
   readonly index: number;
 
+  /** Resolves when the device is powered up and answers. */
+  ready(): Promise<void>;
+
   addBusRegion(region: BusRegion): void;
   /** Resolves when the device can no longer touch the memory. */
   removeBusRegion(slot: number): Promise<void>;

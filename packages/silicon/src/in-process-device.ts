@@ -82,6 +82,8 @@ export class InProcessDevice implements Device {
     });
   }
 
+  async ready(): Promise<void> {}
+
   addBusRegion(region: BusRegion): void {
     this.machine.addBusRegion(region);
   }

@@ -97,7 +97,10 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
     log.info({ objects: tracker.counts() }, 'stopped');
     stopped();
   };
-  await Promise.race([Promise.all(hardware.map((device) => device.ready())), crash]);
+  // The daemon answers from here on; who opens a device waits until that device is up.
+  for (const device of hardware) {
+    device.powerOn();
+  }
   log.info({ socket: options.socketPath, devices: options.devices, policy: policy.name }, 'ready');
   return {
     socketPath: options.socketPath,

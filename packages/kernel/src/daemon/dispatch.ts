@@ -17,7 +17,7 @@ import {
   reqFromWire,
   resToWire,
 } from '@pedrera/uapi';
-import { HANDLERS } from './handlers/index.js';
+import { DECODE_FAILURES, HANDLERS } from './handlers/index.js';
 import type { Session } from './session.js';
 
 /** The two spellings of a request differ in how arguments come and answers go, in nothing between. */
@@ -96,6 +96,9 @@ function raw(session: Session, id: number, command: number, bytes: Uint8Array, b
       session.table.countRefused(decoded.name);
     }
     if (error !== null) {
+      if (entry !== null) {
+        DECODE_FAILURES[entry.name]?.(session, error);
+      }
       throw error;
     }
     return (HANDLERS[(entry as Entry).name] as Handler)(session, req as object);

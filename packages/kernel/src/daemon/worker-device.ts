@@ -42,38 +42,48 @@ export function createInterconnect(hbmFds: readonly number[]): Interconnect {
 export class WorkerDevice implements Device {
   readonly index: number;
   onInterrupt: (() => void) | null = null;
-  readonly #worker: Worker;
+  readonly #interconnect: Interconnect;
+  readonly #onCrash: (error: Error) => void;
+  #worker: Worker | undefined;
   readonly #doorbells: DoorbellFifo;
   readonly #interrupts = new InterruptFifo();
   readonly #rings = new Map<number, RingView>();
   readonly #answers = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   readonly #ready: Promise<void>;
-  readonly #exited: Promise<void>;
+  #exited: Promise<void> = Promise.resolve();
   #nextAnswer = 1;
   #closing = false;
   #polling = false;
 
   constructor(index: number, interconnect: Interconnect, onCrash: (error: Error) => void) {
     this.index = index;
+    this.#interconnect = interconnect;
+    this.#onCrash = onCrash;
     this.#doorbells = interconnect.doorbells[index] as DoorbellFifo;
-    this.#worker = new Worker(new URL('./silicon-worker.js', import.meta.url), {
-      workerData: siliconData(index, interconnect, this.#interrupts),
-      name: `silicon ${index}`,
-    });
     this.#ready = new Promise((resolve, reject) => {
-      this.#answers.set(0, { resolve: () => resolve(), reject });
+      this.#answers.set(POWERED_UP, { resolve: () => resolve(), reject });
     });
-    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
-    this.#worker.on('message', (message: FromSilicon) => this.#received(message));
-    this.#worker.on('error', (error) => this.#crashed(error, onCrash));
-    this.#worker.on('exit', (code) => {
+    // Who waits for the device is told; if nobody does, the crash itself is reported all the same.
+    this.#ready.catch(() => undefined);
+  }
+
+  /** Starts the thread, which is ready some tens of milliseconds later. Preconditions: called once, before anything else. */
+  powerOn(): void {
+    const worker = new Worker(new URL('./silicon-worker.js', import.meta.url), {
+      workerData: siliconData(this.index, this.#interconnect, this.#interrupts),
+      name: `silicon ${this.index}`,
+    });
+    this.#worker = worker;
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
+    worker.on('message', (message: FromSilicon) => this.#received(message));
+    worker.on('error', (error) => this.#crashed(error));
+    worker.on('exit', (code) => {
       if (!this.#closing) {
-        this.#crashed(new Error(`the thread of device ${index} ended with code ${code}`), onCrash);
+        this.#crashed(new Error(`the thread of device ${this.index} ended with code ${code}`));
       }
     });
   }
 
-  /** Resolves when the device answers. */
   ready(): Promise<void> {
     return this.#ready;
   }
@@ -168,7 +178,7 @@ export class WorkerDevice implements Device {
   }
 
   #post(message: Omit<ControlMessage, 'answer'>): void {
-    this.#worker.postMessage({ ...message, answer: 0 });
+    this.#worker?.postMessage({ ...message, answer: 0 });
     this.#doorbells.wake();
   }
 
@@ -176,7 +186,7 @@ export class WorkerDevice implements Device {
     const answer = this.#nextAnswer++;
     return new Promise((resolve, reject) => {
       this.#answers.set(answer, { resolve, reject });
-      this.#worker.postMessage({ ...message, answer });
+      this.#worker?.postMessage({ ...message, answer });
       this.#doorbells.wake();
     });
   }
@@ -196,16 +206,18 @@ export class WorkerDevice implements Device {
   }
 
   /** The thread died, which is our bug: nothing must wait for it for ever. */
-  #crashed(error: Error, onCrash: (error: Error) => void): void {
+  #crashed(error: Error): void {
     const waiting = [...this.#answers.values()];
     this.#answers.clear();
     for (const { reject } of waiting) {
       reject(error);
     }
-    onCrash(error);
+    this.#onCrash(error);
   }
 }
 
+/** The answer the thread gives without having been asked. */
+const POWERED_UP = 0;
 /** Queue ids are below this: one number names a ring of a context. */
 const QUEUE_KEYS = 128;
 

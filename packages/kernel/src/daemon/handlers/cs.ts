@@ -42,6 +42,15 @@ export const CS_HANDLERS: CsCalls = {
   },
 };
 
+/** A chunk array the caller cannot read is a drop like any other invalid submission (uapi.md 4.3). */
+export function countUnreadableChunks(session: Session, error: HlError): void {
+  const context = session.file?.context;
+  if (error.code === 'EFAULT' && context !== undefined) {
+    context.counters.count('validation');
+    context.device.counters.count('validation');
+  }
+}
+
 function submit(session: Session, { chunksExecute, flags, timeoutSec }: Req<'CS'>) {
   const { defaultTimeoutNs } = session.machine;
   const { seq } = submitDefault(session.openFile, chunksExecute, { flags, timeoutSec, defaultTimeoutNs });

@@ -80,6 +80,7 @@ export const SESSION_HANDLERS: SessionCalls = {
 async function open(session: Session, name: string) {
   const { machine } = session;
   const { device, node } = machine.node(name);
+  await device.hardware.ready();
   const context = node === 'primary' ? await device.openContext(session.peer.pid) : undefined;
   const file = new OpenFile({
     device,
