@@ -36,12 +36,18 @@ export class TestDaemon {
 
   static async start(options: TestDaemonOptions = {}): Promise<TestDaemon> {
     const daemon = new TestDaemon(options);
-    const ready = await daemon.process.next<{ type: string }>();
-    if (ready.type !== 'ready') {
-      throw new Error(`the daemon did not start: ${JSON.stringify(ready)}`);
+    try {
+      const ready = await daemon.process.next<{ type: string }>();
+      if (ready.type !== 'ready') {
+        throw new Error(`the daemon did not start: ${JSON.stringify(ready)}`);
+      }
+      daemon.#client = await connectDaemon({ socketPath: daemon.socketPath });
+      daemon.#baseline = (await daemon.client.inspectDaemon()).objects;
+    } catch (error) {
+      // Nobody gets an object to dispose of.
+      await daemon.#discard();
+      throw error;
     }
-    daemon.#client = await connectDaemon({ socketPath: daemon.socketPath });
-    daemon.#baseline = (await daemon.client.inspectDaemon()).objects;
     return daemon;
   }
 
@@ -92,9 +98,14 @@ export class TestDaemon {
         await this.stop();
       }
     } finally {
-      await this.process[Symbol.asyncDispose]();
-      this.directory[Symbol.dispose]();
+      await this.#discard();
     }
+  }
+
+  async #discard(): Promise<void> {
+    await this.process[Symbol.asyncDispose]();
+    await this.#client?.close();
+    this.directory[Symbol.dispose]();
   }
 }
 

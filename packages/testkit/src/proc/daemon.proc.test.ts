@@ -31,7 +31,10 @@ afterEach(async () => {
 
 /** A daemon that may or may not come up. */
 function launch(path: string, ...args: string[]): TestProcess {
-  const started = new TestProcess(CLI_PATH, { args: ['--socket', path, 'daemon', '--devices', '1', ...args] });
+  const started = new TestProcess(CLI_PATH, {
+    args: ['--socket', path, 'daemon', '--devices', '1', ...args],
+    env: { PEDRERA_EXIT_WITH_PARENT: '1' },
+  });
   processes.push(started);
   return started;
 }

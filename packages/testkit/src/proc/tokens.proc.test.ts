@@ -27,11 +27,26 @@ async function clientOn(index: number): Promise<Client> {
 }
 
 /** Kills the process, and resolves when the daemon has noticed. */
-async function killed(client: Client): Promise<void> {
+async function kill(client: Client): Promise<void> {
   await client.kill();
   await untilNothing(async () => {
-    const { clients: left } = await daemon().client.inspectClients();
-    return left.some(({ pid }) => pid === client.pid) ? `pid ${client.pid} is still there` : '';
+    const { clients: open } = await daemon().client.inspectClients();
+    return open.some(({ pid }) => pid === client.pid) ? `pid ${client.pid} is still there` : '';
+  });
+}
+
+/** Kills the process, and resolves when all it held is released, but for what others import from it. */
+async function killAndRelease(client: Client): Promise<void> {
+  const { pid } = client;
+  await kill(client);
+  await untilNothing(async () => {
+    const { buffers } = await daemon().client.inspectBuffers();
+    const held = buffers.filter(
+      ({ exporter, importers }) =>
+        importers.some((importer) => importer.pid === pid) ||
+        (exporter.pid === pid && (exporter.alive || importers.length === 0)),
+    );
+    return held.length === 0 ? '' : `pid ${pid} left ${JSON.stringify(held)}`;
   });
 }
 
@@ -81,7 +96,8 @@ describe('tokens', () => {
     const exporter = await clientOn(0);
     const memory = await exporter.call('exportMemory', { file: 0, size: SIZE, seed: 1 });
     const objects = await exporter.call('blockStream', { file: 0, queue: Queue.DMA_0_1, object: 0, value: 1 });
-    await killed(exporter);
+    // The tokens end first: long before the device has let go of the memory.
+    await kill(exporter);
     for (const { token } of [memory, objects]) {
       expect(await refusal(device.importDmaBuf(token))).toMatch(NO_SUCH_TOKEN);
     }
@@ -146,7 +162,7 @@ describe('after the exporter died', () => {
     const { token } = await exporter.call('exportMemory', { file: 0, size: SIZE, seed: 7 });
     await importer.call('readImport', { file: 0, token, seed: 7 });
     const imported = await device.importDmaBuf(token);
-    await killed(exporter);
+    await killAndRelease(exporter);
 
     const buffers = async () => (await daemon().client.inspectBuffers()).buffers;
     expect(await buffers()).toMatchObject([
@@ -158,7 +174,7 @@ describe('after the exporter died', () => {
     await importer.call('writeImport', { file: 0, token, seed: 8 });
     await importer.call('readImport', { file: 0, token, seed: 8 });
 
-    await killed(importer);
+    await killAndRelease(importer);
     expect((await buffers())[0]?.importers).toMatchObject([{ pid: process.pid }]);
     await imported.close();
     expect(await buffers()).toEqual([]);
@@ -169,7 +185,7 @@ describe('after the exporter died', () => {
     const exporter = await clientOn(0);
     const { token } = await exporter.call('blockStream', { file: 0, queue: Queue.DMA_0_1, object: 0, value: 1 });
     const imported = await device.importDmaBuf(token);
-    await killed(exporter);
+    await killAndRelease(exporter);
     // Whoever comes next gets other objects: a late signal must not release a stranger.
     const next = await clientOn(0);
     await next.call('blockStream', { file: 0, queue: Queue.DMA_0_1, object: 0, value: 1 });
@@ -185,7 +201,7 @@ describe('after the exporter died', () => {
     const exporter = await clientOn(0);
     const { token } = await exporter.call('exportMemory', { file: 0, size: SIZE, seed: 9 });
     const imported = await device.importDmaBuf(token);
-    await killed(exporter);
+    await killAndRelease(exporter);
     await imported.close();
     await using next = await openDevice(0, { socketPath: daemon().socketPath });
     await using memory = await next.allocHbm(SIZE);

@@ -16,6 +16,8 @@ import {
   SubmitBatchError,
   type SyncLease,
 } from '@pedrera/thunk';
+import { entryOf, MAX_FRAME_BYTES } from '@pedrera/uapi';
+import { SideChannel } from '@pedrera/wire';
 import { serveSteps } from '../../support/steps.js';
 import { checkBytes, type Lanes, Mirror } from '../mirror.js';
 
@@ -290,6 +292,15 @@ const steps = {
     const { device } = fileOf(index);
     const forever = await run(device, queue, (cb) => cb.fence({ target: 1 }));
     await forever.wait();
+  },
+
+  /** Tries to become the side channel of somebody's file. */
+  async attachSideChannel({ socketPath, token }: { socketPath: string; token: number[] }) {
+    const side = SideChannel.connect(socketPath);
+    const request = [1, entryOf('SIDE_CHANNEL').code, [Uint8Array.from(token)]];
+    const [, errno, sentence] = await side.exchange(request, MAX_FRAME_BYTES);
+    side.close();
+    return { errno, sentence };
   },
 
   async poke({ file }: { file: number }) {
