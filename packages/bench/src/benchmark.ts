@@ -47,7 +47,7 @@ export class BenchContext {
 
   /** How sides take turns, unless a benchmark knows better. */
   get turns(): Turns {
-    return this.pick({ rounds: 3, settleMs: 400, measureMs: 400 }, { rounds: 1, settleMs: 80, measureMs: 120 });
+    return this.pick({ rounds: 5, settleMs: 350, measureMs: 350 }, { rounds: 1, settleMs: 80, measureMs: 120 });
   }
 
   /** To be undone at the end of the benchmark, however it ends. */

@@ -40,8 +40,6 @@ function progress({ name }: { readonly name: string }): void {
   console.error(`bench: ${name}`);
 }
 
-// Daemons started from here end with this process, even if it is killed.
-process.env.PEDRERA_EXIT_WITH_PARENT = '1';
 try {
   const options = parseOptions(
     process.argv.slice(2),

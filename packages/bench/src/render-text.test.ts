@@ -4,7 +4,14 @@ import { renderText } from './render-text.js';
 import { figure, type Report, type Section } from './report.js';
 
 function report(...benchmarks: Section[]): Report {
-  const machine = { cpu: 'Abacus', cpus: 2, memoryBytes: 2 ** 34, platform: 'linux x64', node: '20.19.0' };
+  const machine = {
+    cpu: 'Abacus',
+    cpus: 2,
+    memoryBytes: 2 ** 34,
+    platform: 'linux x64',
+    node: '20.19.0',
+    loadBefore: 0.25,
+  };
   return { schema: 'pedrera.bench/1', quick: false, seconds: 12.34, machine, benchmarks };
 }
 
@@ -35,6 +42,13 @@ describe('renderText', () => {
       '',
       '1 of 2 targets met in 12.3 s',
     ]);
+  });
+
+  it('busy-machine-is-mentioned', () => {
+    const calm = report(empty);
+    const busy = { ...calm, machine: { ...calm.machine, loadBefore: 1.5 } };
+    expect(renderText(calm)).not.toContain('busy');
+    expect(renderText(busy).split('\n')[1]).toMatch(/^the machine was busy before the run \(load 1\.50\)/);
   });
 
   it('failed-benchmark-says-why', () => {

@@ -3,7 +3,7 @@
  *
  * Must not know: where the figures come from.
  */
-import type { Figure, Report, Section, Target } from './report.js';
+import type { Figure, Machine, Report, Section, Target } from './report.js';
 import { digits, formatSize, formatValue } from './units.js';
 
 type Row = readonly string[];
@@ -12,6 +12,8 @@ const TITLES: Row = ['FIGURE', 'OURS', 'REFERENCE', '', 'RATIO', 'TARGET', ''];
 const RIGHT = [false, true, true, false, true, true, false];
 const INDENT = '  ';
 const NOTE_WIDTH = 112;
+/** Load a processor. */
+const BUSY = 0.25;
 
 export function renderText(report: Report): string {
   const { machine, benchmarks } = report;
@@ -21,6 +23,7 @@ export function renderText(report: Report): string {
   );
   const lines = [
     `${machine.cpus} x ${machine.cpu}, ${formatSize(machine.memoryBytes)}, ${machine.platform}, Node ${machine.node}`,
+    ...warning(machine),
     '',
     INDENT + align(TITLES, widths),
   ];
@@ -33,6 +36,11 @@ export function renderText(report: Report): string {
   const met = judged.filter((target) => target.met).length;
   lines.push('', `${met} of ${judged.length} targets met in ${digits(report.seconds)} s${quickly(report)}`);
   return lines.join('\n');
+}
+
+function warning({ cpus, loadBefore }: Machine): string[] {
+  if (loadBefore < BUSY * cpus) return [];
+  return [`the machine was busy before the run (load ${digits(loadBefore)}): latencies and their ratios say little`];
 }
 
 function rowOf({ name, unit, ours, reference, ratio, target }: Figure): Row {

@@ -47,6 +47,8 @@ export interface Machine {
   readonly memoryBytes: number;
   readonly platform: string;
   readonly node: string;
+  /** Of the last minute before the run; others' work, if it is not near 0. */
+  readonly loadBefore: number;
 }
 
 export interface Report {
@@ -58,7 +60,7 @@ export interface Report {
   readonly benchmarks: readonly Section[];
 }
 
-interface FigureInput {
+export interface FigureInput {
   readonly name: string;
   readonly unit: Unit;
   readonly ours: number;

@@ -3,7 +3,7 @@
  *
  * Owns: that one that fails does not cost the figures of the others, and that each gives back what it used before the next starts.
  */
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { BenchContext, type Benchmark } from './benchmark.js';
 import { nowNs } from './latency.js';
 import type { Machine, Report, Section } from './report.js';
@@ -17,6 +17,7 @@ export interface RunOptions {
 }
 
 export async function runBenchmarks(benchmarks: readonly Benchmark[], options: RunOptions): Promise<Report> {
+  const machine = thisMachine();
   const start = nowNs();
   const sections: Section[] = [];
   for (const benchmark of benchmarks) {
@@ -27,7 +28,7 @@ export async function runBenchmarks(benchmarks: readonly Benchmark[], options: R
     schema: 'pedrera.bench/1',
     quick: options.quick,
     seconds: secondsSince(start),
-    machine: thisMachine(),
+    machine,
     benchmarks: sections,
   };
 }
@@ -67,5 +68,6 @@ function thisMachine(): Machine {
     memoryBytes: totalmem(),
     platform: `${process.platform} ${process.arch}`,
     node: process.versions.node,
+    loadBefore: loadavg()[0] ?? 0,
   };
 }

@@ -5,7 +5,7 @@
  * Must not know: what is asked over the connection.
  */
 import { type ErrnoCode, HlError } from '@pedrera/base';
-import { connectDaemon, type DaemonClient } from '@pedrera/thunk';
+import type { DaemonClient } from '@pedrera/thunk';
 import { defaultSocketPath } from '@pedrera/wire';
 import type { Context } from './command.js';
 import { noDaemon, usageError } from './exit.js';
@@ -41,6 +41,8 @@ export async function openSession(context: Context): Promise<DaemonSession> {
 /** Undefined when there is no daemon. */
 export async function tryOpenSession(context: Context): Promise<DaemonSession | undefined> {
   const socketPath = socketPathOf(context);
+  // Loaded here: the daemon needs the path of the socket, and at start no library it does not use.
+  const { connectDaemon } = await import('@pedrera/thunk');
   try {
     return await connectDaemon({ socketPath, program: 'pedrera' });
   } catch (error) {

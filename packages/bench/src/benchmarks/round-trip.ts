@@ -7,9 +7,12 @@ import { IpcEcho } from '../references/ipc-echo.js';
 import { type Bound, type Figure, figure } from '../report.js';
 import { requestBytes, requestMessage } from '../request-bytes.js';
 
-/** The control path is one wake-up each way, so little may come on top of the echo, and other libraries should cost more. */
+/**
+ * The control path is one wake-up each way, so little may come on top of the echo, and other libraries should cost more.
+ * Of the median: the slowest calls of all sides are the operating system's doing.
+ */
 const TARGETS: Readonly<Record<string, Bound>> = {
-  'socket echo': { atMost: 1.5 },
+  'socket echo': { atMost: 1.3 },
   'child_process IPC': { atMost: 1 },
   gRPC: { atMost: 0.33 },
 };
@@ -44,13 +47,14 @@ async function run(context: BenchContext): Promise<Findings> {
           unit: 'ns',
           ours: ours?.whole.percentile(percentile) ?? Number.NaN,
           reference: { name, value: reference.whole.percentile(percentile) },
-          target: { of: 'ratio', ...(TARGETS[name] as Bound) },
+          ...(percentile === 50 ? { target: { of: 'ratio', ...(TARGETS[name] as Bound) } } : {}),
         }),
       );
     });
   }
   const notes = [
     `Every side is a process of its own on a Unix socket or pipe; socket echo and gRPC carry the ${bytes.length} bytes of the request there and back, IPC the same message as JSON.`,
+    'Waking a process on an idle processor may take several times as long as on a busy one, so the same side can be fast or slow; compare ratios of runs on a machine that has nothing else to do.',
   ];
   return { figures, notes };
 }

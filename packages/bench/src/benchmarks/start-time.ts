@@ -41,7 +41,7 @@ async function run(context: BenchContext): Promise<Findings> {
 async function startDaemon(context: BenchContext): Promise<number> {
   const args = ['daemon', '--socket', await context.socketPath('start.sock'), '--devices', String(DEVICES)];
   const start = nowNs();
-  const daemon = await context.use(new TestProcess(CLI_PATH, { args }));
+  const daemon = await context.use(new TestProcess(CLI_PATH, { args, env: { PEDRERA_EXIT_WITH_PARENT: '1' } }));
   const { type } = await daemon.next<{ type: string }>();
   const took = nowNs() - start;
   const ending = await daemon.signal('SIGTERM');

@@ -6,7 +6,7 @@ import { type Figure, figure } from '../report.js';
 import { submissionBytes } from '../request-bytes.js';
 
 /** Two messages that cannot overlap, and a hop to the device's thread and back between them. */
-const MOST_ECHOES = 3;
+const MOST_ECHOES = 2.5;
 /** A submission is answered when it is queued, not when it is done. */
 const MOST_ECHOES_TO_SUBMIT = 1.5;
 
@@ -46,7 +46,7 @@ async function run(context: BenchContext): Promise<Findings> {
           unit: 'ns',
           ours: latencies?.percentile(percentile) ?? Number.NaN,
           reference: { name: 'socket echo', value: reference?.whole.percentile(percentile) ?? Number.NaN },
-          target: { of: 'ratio', atMost },
+          ...(percentile === 50 ? { target: { of: 'ratio', atMost } } : {}),
         }),
       );
     }

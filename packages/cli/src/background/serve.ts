@@ -84,6 +84,8 @@ function stopRequests(env: NodeJS.ProcessEnv): Promise<string> {
       process.on('disconnect', () => asked || stop('the parent process ended'));
       // A listener for 'disconnect' would otherwise keep the process alive.
       process.channel?.unref();
+      // It may have ended while this program was loading.
+      if (!process.connected) stop('the parent process ended');
     }
   });
 }

@@ -75,9 +75,21 @@ const machine = new Gaudi({
 
 /** Messages taken from the port and not yet applied. */
 let waiting: ControlMessage | undefined;
+/** What the doorbells' sequence was when the port was last found empty. */
+let emptyAt: number | undefined;
 
+/**
+ * Asked at every turn of every stream, and asking the port costs more than a short turn does. Whoever posts a message wakes
+ * the thread after it and before any doorbell that relies on it, so without a wake-up there is nothing new.
+ */
 function controlWaits(): boolean {
-  waiting ??= receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ControlMessage | undefined;
+  const { sequence } = ownDoorbells;
+  if (waiting === undefined && sequence !== emptyAt) {
+    waiting = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ControlMessage | undefined;
+    if (waiting === undefined) {
+      emptyAt = sequence;
+    }
+  }
   return waiting !== undefined;
 }
 
