@@ -101,6 +101,8 @@ export interface DaemonSnapshot {
   residentBytes: number;
   /** Live kernel objects by kind. */
   objects: Record<string, number>;
+  /** Calls of the contract that clients made and this build does not serve, by name, with how often. */
+  refused: Record<string, number>;
   devices: DeviceState[];
 }
 

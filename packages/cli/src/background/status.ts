@@ -35,9 +35,16 @@ function renderStatus(daemon: DaemonSnapshot, style: Style): string {
     `${style.green('running')} on ${daemon.socket}, pid ${daemon.pid}, policy ${daemon.policy}`,
     `up ${formatDuration(daemon.uptimeMs)}, ${formatSize(daemon.residentBytes)} resident, build ${daemon.build}, protocol ${daemon.protocolVersion}`,
     `objects: ${objects.length === 0 ? 'none' : objects.join(', ')}`,
+    ...refusedLines(daemon),
     style.dim(titles ?? ''),
     ...rows,
   ].join('\n');
+}
+
+/** What programs asked for in vain. */
+function refusedLines({ refused }: DaemonSnapshot): string[] {
+  const calls = Object.entries(refused).map(([call, count]) => `${count} ${call}`);
+  return calls.length === 0 ? [] : [`refused, not served by this build: ${calls.join(', ')}`];
 }
 
 function statusName(status: number): string {

@@ -337,6 +337,16 @@ describe('commands', () => {
     expect(answer).toMatchObject({ errno, sentence: expect.stringMatching(sentence) });
   });
 
+  it('refused-calls-are-counted', async () => {
+    const count = async (call: string) => (await daemon().client.inspectDaemon()).refused[call] ?? 0;
+    const before = { rate: await count('INFO_CLK_RATE'), staged: await count('CS staged') };
+    await program.ioctl(commandNumber(NR.INFO, 24), blockWith(24, { 12: INFO_OP.CLK_RATE }));
+    const staged = await program.peer.ask('CS', { ...jobs(0n, 8), flags: CS_FLAGS.STAGED });
+    expect(staged).toEqual([1, 'a staged submission; this build does not serve it']);
+    expect(await count('INFO_CLK_RATE')).toBe(before.rate + 1);
+    expect(await count('CS staged')).toBe(before.staged + 1);
+  });
+
   it('primary-calls-on-the-control-node', async () => {
     await using peer = await RawPeer.greeted(daemon().socketPath, 'hl_controlD0');
     const reply = await peer.exchange([5, commandNumber(NR.CB, 24), blockWith(24, { 12: PAGE }), []]);

@@ -13,13 +13,13 @@ export const CS_HANDLERS: CsCalls = {
   CS(session, req) {
     const type = req.flags & CS_TYPE_MASK;
     if ((req.flags & STAGED_FLAGS) !== 0) {
-      throw errno('EPERM', 'staged submissions are not supported by this build');
+      throw session.refusal('CS staged', 'EPERM', 'a staged submission');
     }
     if ((type & (type - 1)) !== 0) {
       throw errno('EINVAL', `flags 0x${req.flags.toString(16)} name more than one type of submission`);
     }
     if (type !== 0) {
-      throw errno('EINVAL', `submissions of type 0x${type.toString(16)} are not supported by this build`);
+      throw session.refusal(`CS type 0x${type.toString(16)}`, 'EINVAL', `a submission of type 0x${type.toString(16)}`);
     }
     if (req.chunksExecute.length === 0) {
       throw errno('EINVAL', 'a submission needs at least one chunk to execute');
@@ -36,7 +36,7 @@ export const CS_HANDLERS: CsCalls = {
       throw errno('EPERM', 'Gaudi has no user interrupts');
     }
     if ((flags & WAIT_FLAGS.MULTI_CS) !== 0) {
-      throw errno('EINVAL', 'waiting for several submissions at once is not supported by this build');
+      throw session.refusal('WAIT_CS multi', 'EINVAL', 'waiting for several submissions at once');
     }
     return waitForSubmission(session.openFile, seq, timeoutUs);
   },

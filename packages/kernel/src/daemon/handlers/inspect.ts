@@ -49,6 +49,7 @@ export const INSPECT_HANDLERS: InspectCalls = {
         uptimeMs: Math.round((machine.clock.nowNs() - machine.startedNs) / 1e6),
         residentBytes: process.memoryUsage.rss(),
         objects: machine.tracker.counts(),
+        refused: Object.fromEntries(table.refused),
         devices: machine.devices.map((device) => ({
           index: device.index,
           status: device.status,
