@@ -27,9 +27,7 @@ export class ThreadProcessors {
   #avoided = -1;
 
   constructor() {
-    // The mask may be smaller than the buffer; what the call did not fill stays zero.
-    this.#usable =
-      native().libc.sched_getaffinity(SELF, MASK_BYTES, this.#all) > 0 || this.#all.some((byte) => byte !== 0);
+    this.#usable = native().libc.sched_getaffinity(SELF, MASK_BYTES, this.#all) === 0;
   }
 
   /** From here on the thread runs elsewhere. False when there is nowhere else, or the machine forbids it. */

@@ -8,7 +8,7 @@
 import { type ErrnoCode, errno, RefCounted, type Timer } from '@pedrera/base';
 import type { SyncLease } from '@pedrera/hw';
 import { ContextQueue } from './context-queue.js';
-import { CsCounters } from './counters.js';
+import { CsCounters, type DropReason } from './counters.js';
 import type { HlDevice } from './device.js';
 import type { Allocation } from './device-memory.js';
 import { AddressSpace } from './mapping.js';
@@ -113,6 +113,12 @@ export class Context extends RefCounted {
     this.sramLease = this.device.leases.leaseSram(size);
     this.device.updateRights(this);
     return this.sramLease;
+  }
+
+  /** Counts a refused submission on the context and the device (uapi.md 4.17). */
+  countDrop(reason: DropReason): void {
+    this.counters.count(reason);
+    this.device.counters.count(reason);
   }
 
   // --- submissions ---------------------------------------------------------------------------------------------------

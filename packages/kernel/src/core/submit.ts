@@ -33,10 +33,9 @@ interface PreparedJob {
   readonly parsed: ParsedBuffer;
 }
 
-/** Counts the drop on the context and the device, and hands the error on. */
+/** Counts the drop, and hands the error on. */
 function drop(context: Context, reason: DropReason, error: unknown): never {
-  context.counters.count(reason);
-  context.device.counters.count(reason);
+  context.countDrop(reason);
   throw error;
 }
 

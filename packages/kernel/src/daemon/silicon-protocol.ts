@@ -19,7 +19,10 @@ export type ControlMessage = {
   [M in Methods]: { readonly method: M; readonly args: Parameters<Device[M]>; readonly answer: number };
 }[Methods];
 
-/** An answer; answer 0 means the thread is up. null is an interrupt: look into the FIFO. */
+/** The one answer the thread gives without having been asked: it is up. */
+export const POWERED_UP = 0;
+
+/** An answer. null is an interrupt: look into the FIFO. */
 export type FromSilicon = { readonly answer: number; readonly value: unknown } | null;
 
 export interface SiliconData {

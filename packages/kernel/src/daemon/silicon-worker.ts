@@ -8,7 +8,7 @@ import { RealClock } from '@pedrera/base';
 import { DoorbellFifo, FabricFifo, HBM_BANK_SIZE, HBM_SIZE, InterruptFifo } from '@pedrera/hw';
 import { Gaudi } from '@pedrera/silicon';
 import { currentProcessor, type MappedView, SharedMemory, ThreadProcessors, yieldProcessor } from '@pedrera/wire';
-import type { ControlMessage, FromSilicon, SiliconData } from './silicon-protocol.js';
+import { type ControlMessage, type FromSilicon, POWERED_UP, type SiliconData } from './silicon-protocol.js';
 
 const data = workerData as SiliconData;
 const port = parentPort;
@@ -144,7 +144,7 @@ function looksUntil(sequence: number, deadlineNs: number): boolean {
   return false;
 }
 
-say({ answer: 0, value: undefined });
+say({ answer: POWERED_UP, value: undefined });
 for (;;) {
   const sequence = ownDoorbells.sequence;
   if (!applyControl()) {

@@ -18,7 +18,7 @@ import {
   RingView,
 } from '@pedrera/hw';
 import { currentProcessor } from '@pedrera/wire';
-import type { ControlMessage, FromSilicon, SiliconData } from './silicon-protocol.js';
+import { type ControlMessage, type FromSilicon, POWERED_UP, type SiliconData } from './silicon-protocol.js';
 
 /** Shared by all devices of a machine: each can wake and write to each other. */
 export interface Interconnect {
@@ -216,8 +216,6 @@ export class WorkerDevice implements Device {
   }
 }
 
-/** The answer the thread gives without having been asked. */
-const POWERED_UP = 0;
 /** Queue ids are below this: one number names a ring of a context. */
 const QUEUE_KEYS = 128;
 

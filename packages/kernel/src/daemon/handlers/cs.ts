@@ -7,12 +7,10 @@ import type { Session } from '../session.js';
 
 type CsCalls = Pick<Handlers<Session>, 'CS' | 'WAIT_CS'>;
 
-const STAGED_FLAGS = CS_FLAGS.STAGED;
-
 export const CS_HANDLERS: CsCalls = {
   CS(session, req) {
     const type = req.flags & CS_TYPE_MASK;
-    if ((req.flags & STAGED_FLAGS) !== 0) {
+    if ((req.flags & CS_FLAGS.STAGED) !== 0) {
       throw session.refusal('CS staged', 'EPERM', 'a staged submission');
     }
     if ((type & (type - 1)) !== 0) {
@@ -44,10 +42,8 @@ export const CS_HANDLERS: CsCalls = {
 
 /** A chunk array the caller cannot read is a drop like any other invalid submission (uapi.md 4.3). */
 export function countUnreadableChunks(session: Session, error: HlError): void {
-  const context = session.file?.context;
-  if (error.code === 'EFAULT' && context !== undefined) {
-    context.counters.count('validation');
-    context.device.counters.count('validation');
+  if (error.code === 'EFAULT') {
+    session.file?.context?.countDrop('validation');
   }
 }
 
