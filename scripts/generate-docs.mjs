@@ -4,16 +4,23 @@
  *
  *   node scripts/generate-docs.mjs [--check]
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { renderCliMarkdown } from '../packages/cli/dist/index.js';
+import { renderCliMarkdown, renderSupportMarkdown, supportMatrix } from '../packages/cli/dist/index.js';
 import { renderUapiMarkdown } from '../packages/uapi/dist/index.js';
 import { ROOT } from './project.mjs';
 
+const matrix = supportMatrix(testsOf());
+
 /** @type {{ file: string, from: string, render: () => string }[]} */
 const DOCUMENTS = [
-  { file: 'docs/uapi.md', from: 'packages/uapi', render: renderUapiMarkdown },
+  { file: 'docs/uapi.md', from: 'packages/uapi', render: () => renderUapiMarkdown(renderSupportMarkdown(matrix)) },
+  {
+    file: 'docs/support-matrix.json',
+    from: 'packages/uapi and packages/hw',
+    render: () => `${JSON.stringify(matrix, null, 2)}\n`,
+  },
   { file: 'docs/cli.md', from: 'packages/cli', render: renderCliMarkdown },
 ];
 
@@ -31,4 +38,31 @@ for (const { file, from, render } of DOCUMENTS) {
   mkdirSync(path.dirname(target), { recursive: true });
   writeFileSync(target, text);
   console.log(`wrote ${file}`);
+}
+
+/**
+ * Which test files exercise a row: those of the suites over the public API that name the call, the flag or the packet.
+ *
+ * @returns {(row: { kind: string, name: string }) => string[]}
+ */
+function testsOf() {
+  const files = testFiles().map((file) => ({ file, text: readFileSync(path.join(ROOT, file), 'utf8') }));
+  return ({ kind, name }) => {
+    if (kind === 'queue' || kind === 'engine') return [];
+    const named = new RegExp(`\\b${name.replace('.', '\\.')}\\b`);
+    return files.filter(({ text }) => named.test(text)).map(({ file }) => file);
+  };
+}
+
+/** @returns {string[]} */
+function testFiles() {
+  const suites = ['conformance', 'testkit', 'kernel'].map((name) => path.join(ROOT, 'packages', name, 'src'));
+  return suites
+    .filter((directory) => existsSync(directory))
+    .flatMap((directory) =>
+      readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((file) => path.join(directory, file)),
+    )
+    .filter((file) => /\.(conf|test)\.ts$/.test(file))
+    .map((file) => path.relative(ROOT, file))
+    .sort();
 }

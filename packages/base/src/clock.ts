@@ -108,6 +108,11 @@ export class VirtualClock implements Clock {
     return this.#heap.size;
   }
 
+  /** When the next deadline falls due; undefined when there is none. */
+  get nextNs(): number | undefined {
+    return this.#heap.peek()?.at;
+  }
+
   /** Moves time on and fires what falls due, each at its own instant and in order. */
   advance(ns: number): void {
     if (!(ns >= 0)) throw new RangeError('time does not run backwards');

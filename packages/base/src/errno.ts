@@ -8,6 +8,7 @@
 export const ERRNO = {
   EPERM: 1,
   ENOENT: 2,
+  ESRCH: 3,
   EINTR: 4,
   EIO: 5,
   ENXIO: 6,
@@ -22,6 +23,7 @@ export const ERRNO = {
   EEXIST: 17,
   ENODEV: 19,
   ENOTDIR: 20,
+  EISDIR: 21,
   EINVAL: 22,
   EMFILE: 24,
   ENOTTY: 25,
@@ -53,6 +55,7 @@ export type ErrnoCode = keyof typeof ERRNO;
 export const ERRNO_MEANING: Readonly<Record<ErrnoCode, string>> = {
   EPERM: 'The caller may not do this, on this device or in this state.',
   ENOENT: 'The named object does not exist.',
+  ESRCH: 'The process does not exist any more.',
   EINTR: 'The call was interrupted before it finished; it may be repeated.',
   EIO: 'The work was aborted, or the daemon hit a bug of its own.',
   ENXIO: 'There is no such device.',
@@ -67,6 +70,7 @@ export const ERRNO_MEANING: Readonly<Record<ErrnoCode, string>> = {
   EEXIST: 'The object exists already.',
   ENODEV: 'The device is gone, or the node does not support the operation.',
   ENOTDIR: 'A part of a path is not a directory.',
+  EISDIR: 'A directory where a file was expected.',
   EINVAL: 'An argument is outside its legal values.',
   EMFILE: 'The caller holds as many handles or descriptors as it may.',
   ENOTTY: 'The node does not know this call.',

@@ -54,6 +54,7 @@ const daemon: DaemonSnapshot = {
   uptimeMs: 1000,
   residentBytes: 2 ** 26,
   refused: {},
+  collapsesRepeatedDma: false,
   objects: { context: 2, fence: 0 },
   devices: [{ index: 0, status: 0, contexts: 2, hbm: { total: 2 ** 35, used: 2 ** 21 }, resets: { hard: 0, soft: 0 } }],
 };

@@ -38,6 +38,8 @@ export interface ArgumentSpec {
   readonly name: string;
   readonly summary: string;
   readonly required: boolean;
+  /** Takes all that follow, too. The last one only. */
+  readonly repeated?: boolean;
 }
 
 export type OptionSpecs = Readonly<Record<string, OptionSpec<unknown>>>;
@@ -99,6 +101,21 @@ export function integer<T extends number | undefined>(spec: IntegerSpec<T>): Opt
     return number;
   };
   return { summary, metavar, initial, ...(initial === undefined ? {} : { initialText: String(initial) }), parse };
+}
+
+/** A number as C spells it: decimal, or hexadecimal with 0x. */
+export function wholeNumber(spec: {
+  readonly metavar: string;
+  readonly summary: string;
+  readonly max: number;
+}): OptionSpec<number | undefined> {
+  const { metavar, summary, max } = spec;
+  const parse = (value: string) => {
+    const number = /^(0[xX][0-9a-fA-F]+|\d+)$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number <= max)) throw new InvalidValue(`a whole number from 0 to ${max}, decimal or with 0x`);
+    return number;
+  };
+  return { summary, metavar, initial: undefined, parse };
 }
 
 interface ChoiceSpec<V extends string> {

@@ -6,7 +6,7 @@
  */
 import type { ArgumentSpec, Command, OptionSpec } from './command.js';
 import { COMMANDS } from './commands/all.js';
-import { optionNotes, spellOption } from './program.js';
+import { optionNotes, spellArgument, spellOption } from './program.js';
 
 const INTRODUCTION = `# The \`pedrera\` command
 
@@ -35,9 +35,12 @@ its form: fields may be added under the same name, a change of meaning takes a n
 | \`pedrera.queues/1\` | \`queues\` | \`QueuesSnapshot\` in packages/uapi/src/inspect.ts |
 | \`pedrera.ps/1\` | \`ps\` | \`ClientsSnapshot\`, the same place |
 | \`pedrera.bufs/1\` | \`bufs\` | \`BuffersSnapshot\`, the same place |
+| \`pedrera.ls/1\`, \`pedrera.cat/1\`, \`pedrera.write/1\` | \`ls\`, \`cat\`, \`write\` | \`path\`; \`ls\`: \`entries\` (\`name\`, \`kind\`, \`mode\`, \`target\` of a link); \`cat\`, one document a file: \`text\`, or \`base64\` where the bytes are none; \`write\`: \`written\`, in bytes |
 | \`pedrera.daemon/1\` | \`status\` | \`DaemonSnapshot\`, the same place |
 | \`pedrera.start/1\`, \`pedrera.stop/1\` | \`start\`, \`stop\` | \`pid\`, \`socket\`; \`start\` also \`started\` (false: was running), \`devices\`, \`policy\`, \`log\` |
 | \`pedrera.demo/1\` | \`demo\` | \`DemoDocument\` in packages/cli/src/demo/report.ts |
+| \`pedrera.doctor/1\` | \`doctor\` | \`DoctorDocument\` in packages/cli/src/doctor/doctor.ts |
+| \`pedrera.inject/1\` | \`inject\` | \`device\`, \`kind\`, \`target\`, \`value\`, \`effect\` (a sentence: what was done) |
 | \`pedrera.version/1\` | \`version\` | \`pedrera\`, \`node\` |
 
 \`pedrera queues --json\` lists every stream of every queue, once for each context that uses it:
@@ -81,10 +84,6 @@ function commandSection(command: Command): string {
     meaning,
     '',
   ].join('\n');
-}
-
-function spellArgument({ name, required }: ArgumentSpec): string {
-  return required ? `<${name}>` : `[${name}]`;
 }
 
 function argumentRow(argument: ArgumentSpec): string {

@@ -13,6 +13,8 @@ export interface Output {
   readonly kind: 'text' | 'json';
   /** A whole answer. The JSON side prints the document as it is, in one line; the text side renders it. */
   result<T>(document: T, render: Render<T>): void;
+  /** A file: the text side prints its bytes as they are, the JSON side the document. */
+  file<T>(document: T, bytes: Uint8Array): void;
   /** A sentence about progress, for people only. */
   say(text: string): void;
   /** The one failure a command ends with; on the error stream. */
@@ -20,7 +22,7 @@ export interface Output {
 }
 
 export interface Streams {
-  out(text: string): void;
+  out(text: string | Uint8Array): void;
   err(text: string): void;
 }
 
@@ -36,6 +38,10 @@ export class TextOutput implements Output {
 
   result<T>(document: T, render: Render<T>): void {
     this.#streams.out(`${render(document, this.style)}\n`);
+  }
+
+  file<T>(_: T, bytes: Uint8Array): void {
+    this.#streams.out(bytes);
   }
 
   say(text: string): void {
@@ -59,6 +65,10 @@ export class JsonOutput implements Output {
 
   result<T>(document: T): void {
     this.#streams.out(`${JSON.stringify(document)}\n`);
+  }
+
+  file<T>(document: T): void {
+    this.result(document);
   }
 
   say(): void {}

@@ -31,7 +31,12 @@ function errorOf(line: string): CliError {
 
 describe('calls', () => {
   it('defaults', () => {
-    expect(callOf('daemon').options).toEqual({ devices: 4, policy: 'shared', logLevel: 'info', logFile: undefined });
+    expect(callOf('daemon').options).toMatchObject({
+      devices: 4,
+      policy: 'shared',
+      logLevel: 'info',
+      logFile: undefined,
+    });
     expect(callOf('queues').options).toEqual({
       device: undefined,
       json: false,
@@ -44,9 +49,22 @@ describe('calls', () => {
 
   it('values', () => {
     const daemon = callOf('daemon --devices 16 --policy exclusive --log-level debug --log-file f.log');
-    expect(daemon.options).toEqual({ devices: 16, policy: 'exclusive', logLevel: 'debug', logFile: 'f.log' });
+    expect(daemon.options).toMatchObject({ devices: 16, policy: 'exclusive', logLevel: 'debug', logFile: 'f.log' });
     const demo = callOf('demo some.file --devices 3');
     expect(demo).toMatchObject({ args: ['some.file'], options: { devices: 3 } });
+  });
+
+  it('what the devices are like', () => {
+    const nothing = { timeout: undefined, nicPorts: undefined, killOnReset: false, noResetOnLockup: false };
+    expect(callOf('start').options).toMatchObject(nothing);
+    const { options } = callOf('start --timeout 0 --nic-ports 0x3ff --kill-on-reset --no-reset-on-lockup');
+    expect(options).toMatchObject({ timeout: 0, nicPorts: 0x3ff, killOnReset: true, noResetOnLockup: true });
+    expect(options).toMatchObject({ noResetOnEvents: false, heartbeat: undefined });
+  });
+
+  it('inject', () => {
+    const { args, options } = callOf('inject event 204 --value 0x8000 --device 1');
+    expect({ args, options }).toMatchObject({ args: ['event', '204'], options: { value: 0x8000, device: 1 } });
   });
 
   it('--socket before and after the command', () => {
@@ -71,6 +89,12 @@ describe('usage errors', () => {
     ['daemon --devices 17', "--devices '17': expected a whole number from 1 to 16", undefined],
     ['daemon --devices 1e1', "--devices '1e1': expected a whole number from 1 to 16", undefined],
     ['demo --devices 1', "--devices '1': expected a whole number from 2 to 16", undefined],
+    [
+      'daemon --nic-ports 0x400',
+      "--nic-ports '0x400': expected a whole number from 0 to 1023, decimal or with 0x",
+      undefined,
+    ],
+    ['inject', "missing required argument 'kind'", 'see: pedrera inject --help'],
     ['ps --socket=', "--socket '': expected a path", undefined],
     ['daemon --policy open', "--policy 'open': expected one of shared, exclusive", undefined],
   ])('%s', (line, message, hint) => {

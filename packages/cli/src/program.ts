@@ -5,7 +5,7 @@
  * Must not know: what any command does.
  */
 import { Argument, Command as CommanderCommand, CommanderError, Option } from 'commander';
-import { type Command, InvalidValue, type OptionSpec } from './command.js';
+import { type ArgumentSpec, type Command, InvalidValue, type OptionSpec } from './command.js';
 import { EXIT, type ExitCode, usageError } from './exit.js';
 
 /** What the command line asks for. */
@@ -65,18 +65,29 @@ function buildCommand(program: CommanderCommand, command: Command, onCall: (call
     .copyInheritedSettings(program)
     .summary(command.summary)
     .description(command.details ?? command.summary);
-  for (const { name, required, summary } of command.arguments ?? []) {
-    built.addArgument(new Argument(required ? `<${name}>` : `[${name}]`, summary));
+  for (const argument of command.arguments ?? []) {
+    built.addArgument(new Argument(spellArgument(argument), argument.summary));
   }
-  for (const [name, spec] of Object.entries(command.options)) built.addOption(buildOption(name, spec));
+  const options = Object.entries(command.options).map(([name, spec]) => [name, spec, buildOption(name, spec)] as const);
+  for (const [, , option] of options) built.addOption(option);
   built.addHelpText('after', `\nExample:\n  $ ${command.example.line}\n  ${command.example.meaning}`);
   return built.action(() => {
     const given = built.opts<Record<string, unknown>>();
     const values = Object.fromEntries(
-      Object.entries(command.options).map(([name, spec]) => [name, given[name] ?? spec.initial]),
+      options.map(([name, spec, option]) => {
+        const value = given[option.attributeName()];
+        // commander keeps --no-x as an x that is not.
+        return [name, option.negate ? value === false : (value ?? spec.initial)];
+      }),
     );
     onCall({ command, options: values, args: built.args, socket: program.opts<{ socket?: string }>().socket });
   });
+}
+
+/** `<path>`, `[file]` or `<path...>`. */
+export function spellArgument({ name, required, repeated }: ArgumentSpec): string {
+  const words = repeated === true ? `${name}...` : name;
+  return required ? `<${words}>` : `[${words}]`;
 }
 
 /** `--log-level <level>`. */

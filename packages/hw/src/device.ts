@@ -14,6 +14,11 @@ export interface SyncLease {
   readonly sobs: number;
   readonly firstMonitor: number;
   readonly monitors: number;
+  /**
+   * Access without ownership's clearing: the objects keep their values and the monitors stay armed when the lease begins or
+   * ends, until the device is reset. The driver's own objects of a device with one context are given to it this way.
+   */
+  readonly persistent?: boolean;
 }
 
 /** What a context may reach apart from its mappings. */
@@ -42,7 +47,9 @@ export interface Mapping {
 
 export type BusMemory =
   | { readonly kind: 'shared'; readonly buffer: SharedArrayBuffer; readonly offset: number }
-  | { readonly kind: 'fd'; readonly fd: number; readonly offset: number };
+  | { readonly kind: 'fd'; readonly fd: number; readonly offset: number }
+  /** Memory of a process, from an address of its own on. It is reached piece by piece; what is not there (any more) is a page fault. */
+  | { readonly kind: 'process'; readonly pid: number; readonly address: number };
 
 /** Host memory the device may reach: slot `slot` of the bus, from the slot's start. */
 export interface BusRegion {
@@ -63,7 +70,10 @@ export interface Device {
   removeBusRegion(slot: number): Promise<void>;
 
   createContext(asid: number, rights: ContextRights): void;
-  /** Objects no longer leased are zeroed, monitors no longer leased are disarmed; SRAM that is newly given reads zero. */
+  /**
+   * Objects no longer leased are zeroed, monitors no longer leased are disarmed, persistent leases excepted; SRAM that is
+   * newly given reads zero.
+   */
   setRights(asid: number, rights: ContextRights): void;
   /** Stops the context's streams at once, forgets its translations, zeroes its sync objects, disarms its monitors. */
   destroyContext(asid: number): Promise<void>;
@@ -72,7 +82,11 @@ export interface Device {
   /** Takes every translation out of [va, va + size). Resolves after the TLB flush. */
   unmap(asid: number, va: number, size: number): Promise<void>;
 
-  /** Makes bus slot `ring.slot` of the ring's memory too, if it is not yet; removeBusRegion takes it away again. */
+  /**
+   * Any queue but the CPU's; the ring has QUEUES[queue].length entries. The pointer of a descriptor is a bus address on an
+   * external queue; on an internal one it is a device address of the context, read when it is executed, and nothing is
+   * completed. Makes bus slot `ring.slot` of the ring's memory too, if it is not yet; removeBusRegion takes it away again.
+   */
   createRing(asid: number, queue: number, ring: { readonly buffer: SharedArrayBuffer; readonly slot: number }): void;
   /** Writes the producer index into the ring and rings. */
   ringDoorbell(asid: number, queue: number, pi: number): void;
@@ -80,7 +94,31 @@ export interface Device {
   /** A write of zero to each; monitors that wait for zero fire. */
   clearSyncObjects(dcore: number, first: number, count: number): void;
 
+  /**
+   * The host's access to the registers over the BAR; `offset` counts from CFG_BASE and is a multiple of 4. Registers of the
+   * parts that exist once per context mean the context with the lowest ASID. What the device does not model is a plain word:
+   * it reads what was last written, at first 0.
+   */
+  readRegister(offset: number): Promise<number>;
+  writeRegister(offset: number, value: number): Promise<void>;
+  /** All of SRAM, the reserved bytes included; `offset` counts from SRAM_BASE. */
+  readSram(offset: number, size: number): Promise<Uint8Array>;
+  writeSram(offset: number, bytes: Uint8Array): Promise<void>;
+
   snapshot(): Promise<DeviceSnapshot>;
+  /** What the idle check reads of each engine (device.md 2.4), in the order of ENGINES. */
+  engineStatus(): Promise<readonly EngineStatus[]>;
+
+  /** Sends the CPU queue's TEST message: resolves to the same value, or to undefined when the device's CPU is halted. */
+  testFirmware(value: number): Promise<number | undefined>;
+  /**
+   * Power-on values: all contexts, their leases and streams are forgotten; every sync object, monitor, register and fence
+   * counter is zero; nothing hangs. HBM, SRAM and bus regions stay. Calls for a context forgotten in this way do nothing
+   * until its ASID is used for a new one.
+   */
+  reset(): Promise<void>;
+  /** For experiments: the engine makes no more progress until the device is reset. */
+  hangEngine(engine: EngineName): void;
 
   /** Called when there is something to drain; not again before drainInterrupts() was called. */
   onInterrupt: (() => void) | null;
@@ -89,11 +127,25 @@ export interface Device {
   close(): Promise<void>;
 }
 
-export type StreamState = 'idle' | 'running' | 'fence' | 'dma' | 'stalled' | 'stopped';
+/** 'arbitration': waits for the grant it asked for. 'barrier': waits for the engine behind it to become idle. */
+export type StreamState =
+  | 'idle'
+  | 'running'
+  | 'fence'
+  | 'dma'
+  | 'stalled'
+  | 'stopped'
+  | 'hung'
+  | 'arbitration'
+  | 'barrier';
 
 export interface StreamSnapshot {
   readonly asid: number;
+  /** Of a lower command processor, the queue that gave it the buffer it is in; the first of its engine when it is in none. */
   readonly queue: number;
+  readonly engine: EngineName;
+  /** The engine's lower command processor, number 4, which has no ring: pi, fetched and completed count its buffers. */
+  readonly lower: boolean;
   readonly pi: number;
   readonly fetched: number;
   readonly completed: number;
@@ -108,6 +160,8 @@ export interface StreamSnapshot {
     readonly rdataAddress: number;
   } | null;
   readonly fenceCounters: readonly number[];
+  /** What register CP_STS shows (device.md 2.4). */
+  readonly cpSts: number;
 }
 
 export interface ArmedMonitor {
@@ -120,13 +174,44 @@ export interface ArmedMonitor {
   readonly value: number;
   readonly mask: number;
   readonly group: number;
+  /** Bit i: object group * 8 + i is watched and does not have the value yet. */
+  readonly pending: number;
   /** The watched objects (index in the dcore) with the values they have now. */
   readonly objects: readonly { readonly sob: number; readonly value: number }[];
+}
+
+/** A sync object that is not zero. */
+export interface SyncObjectSnapshot {
+  readonly dcore: number;
+  readonly sob: number;
+  readonly value: number;
+  /** Context it is leased to, 0 for nobody. */
+  readonly asid: number;
+}
+
+export interface EngineSnapshot {
+  readonly name: EngineName;
+  readonly busy: boolean;
+  /** By hangEngine(). */
+  readonly hung: boolean;
+}
+
+export interface EngineStatus {
+  readonly name: EngineName;
+  readonly idle: boolean;
+  /** undefined for MME1 and MME3, which have no queue manager. */
+  readonly qmGlblSts0: number | undefined;
+  readonly qmCgmSts: number | undefined;
+  /** DMA_CORE_STS0, CFG_STATUS of a TPC, ARCH_STATUS of an MME; NICs have none. */
+  readonly status: number | undefined;
 }
 
 export interface DeviceCounters {
   readonly packets: number;
   readonly dmaBytes: number;
+  /** Of these, the ones that came over the host bus (PCI), and that went out over it. */
+  readonly busReadBytes: number;
+  readonly busWrittenBytes: number;
   readonly sobWrites: number;
   readonly monitorsFired: number;
   /** All faults, the ones not reported singly included. */
@@ -138,7 +223,9 @@ export interface DeviceSnapshot {
   readonly timeNs: number;
   readonly streams: readonly StreamSnapshot[];
   readonly monitors: readonly ArmedMonitor[];
+  /** Those that are not zero, by dcore and number. */
+  readonly syncObjects: readonly SyncObjectSnapshot[];
   /** In the order of ENGINES. */
-  readonly engines: readonly { readonly name: EngineName; readonly busy: boolean }[];
+  readonly engines: readonly EngineSnapshot[];
   readonly counters: DeviceCounters;
 }

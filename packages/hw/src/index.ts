@@ -3,6 +3,7 @@ export * from './address-map.js';
 export * from './bus.js';
 export * from './device.js';
 export * from './doorbells.js';
+export * from './events.js';
 export * from './fabric.js';
 export * from './interrupts.js';
 export {
@@ -19,3 +20,4 @@ export * from './queues.js';
 export * from './registers.js';
 export * from './ring.js';
 export { SpscFifo } from './spsc-fifo.js';
+export { HARDWARE_SUPPORT, type HardwareSupport } from './support.js';

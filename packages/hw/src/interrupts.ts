@@ -7,7 +7,8 @@ import { SpscFifo } from './spsc-fifo.js';
 
 /**
  * Why an access or a packet was not carried out. The number of a cause is its place in this list plus one.
- * 'not-modelled' is this simulator's own: the packet is legal, and nothing was done.
+ * 'not-modelled' is this simulator's own: the packet is legal, and nothing was done. 'wrong-engine': the packet drives an
+ * engine that does not hang below the command processor it was sent to.
  */
 export const FAULT_CAUSES = [
   'page-fault',
@@ -23,6 +24,7 @@ export const FAULT_CAUSES = [
   'fence-overflow',
   'fence-underflow',
   'not-modelled',
+  'wrong-engine',
 ] as const;
 export type FaultCause = (typeof FAULT_CAUSES)[number];
 
@@ -41,6 +43,8 @@ export interface FaultRecord {
   readonly asid: number;
   /** Queue whose stream ran into it, or armed the monitor that did; -1 if it came from outside (another device). */
   readonly queue: number;
+  /** Whether the engine's lower command processor ran into it: stream 4 in the driver's records. */
+  readonly lowerCp: boolean;
   /** Ring slot of the command buffer, or -1 when the access was not a packet's own (a monitor's payload). */
   readonly ringSlot: number;
   readonly address: number;
@@ -56,11 +60,13 @@ export interface InterruptSink {
 
 const MSI = 1;
 const FAULT_ENTRY = 2;
+/** In the type word of a fault. */
+const LOWER_CP = 0x100;
 const NONE = 0xffff_ffff;
 const ENTRY_WORDS = 8;
 export const INTERRUPT_FIFO_ENTRIES = 8192;
 
-/** Entry: {type, asid, a, b, c, d, e, f}; MSI a = vector; fault a = queue, b = ring slot, c/d = address, e = cause, f = opcode. */
+/** Entry: {type, asid, a, b, c, d, e, f}; MSI a = vector; fault type with LOWER_CP, a = queue, b = ring slot, c/d = address, e = cause, f = opcode. */
 export class InterruptFifo {
   readonly buffer: SharedArrayBuffer;
   readonly #fifo: SpscFifo;
@@ -104,11 +110,19 @@ export class InterruptFifo {
   }
 
   /** Device side. `cause` is a number of FAULT. False when the FIFO is full. */
-  tryPushFault(asid: number, queue: number, ringSlot: number, address: number, cause: number, opcode: number): boolean {
+  tryPushFault(
+    asid: number,
+    queue: number,
+    ringSlot: number,
+    address: number,
+    cause: number,
+    opcode: number,
+    lowerCp = false,
+  ): boolean {
     const at = this.#fifo.reserve();
     if (at < 0) return false;
     const words = this.#fifo.words;
-    words[at] = FAULT_ENTRY;
+    words[at] = lowerCp ? FAULT_ENTRY | LOWER_CP : FAULT_ENTRY;
     words[at + 1] = asid;
     words[at + 2] = queue < 0 ? NONE : queue;
     words[at + 3] = ringSlot < 0 ? NONE : ringSlot;
@@ -137,6 +151,7 @@ export class InterruptFifo {
     const fault: FaultRecord = {
       asid,
       queue: orNone(2),
+      lowerCp: (word(0) & LOWER_CP) !== 0,
       ringSlot: orNone(3),
       address: word(5) * 2 ** 32 + word(4),
       cause: faultCause(word(6)),

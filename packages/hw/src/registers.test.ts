@@ -3,16 +3,27 @@ import { describe, expect, it } from 'vitest';
 import { CFG_BASE, classifyAddress, HBM_BANK_COUNT, HOST_VA_END, SRAM_USER_BASE } from './address-map.js';
 import { CPU_QUEUE, ENGINES, QUEUE_COUNT, QUEUES, queueByName } from './queues.js';
 import {
+  blockEngine,
+  blockKind,
+  blockRegister,
+  cpFenceRdataAddress,
   DCORE,
   dcoreOfOffset,
   describeRegister,
+  dmaCoreBase,
   fenceOfOffset,
   fenceRdataAddress,
+  hasQueueManager,
+  isUserRegister,
   MSG_SHORT_BASES,
+  mmeCtrlBase,
   monitorRegisters,
   msiAddress,
   qmBase,
+  REGISTER_BLOCK,
+  registerBlock,
   sobAddress,
+  tpcCfgBase,
 } from './registers.js';
 
 describe('registers', () => {
@@ -65,6 +76,43 @@ describe('registers', () => {
     expect(describeRegister(0x508308 + 0x14 + 4)).toBe('DMA_0_1 FENCE 1');
     expect(describeRegister(msiAddress(3) - CFG_BASE)).toBe('MSI 3');
     expect(describeRegister(0x44)).toBe('CFG+0x44');
+    expect(describeRegister(tpcCfgBase(3) + 0x938)).toBe('TPC3 CFG TPC_EXECUTE');
+    expect(describeRegister(mmeCtrlBase(0) + 0x280)).toBe('MME0 CTRL CMD');
+    expect(describeRegister(qmBase('DMA2') + 0xa00)).toBe('DMA2 QM ARB_CFG_0');
+    expect(describeRegister(0x500004)).toBe('DMA0 core+0x4');
+  });
+
+  it('blocks', () => {
+    expect(registerBlock(0)).toBe(0);
+    ENGINES.forEach((engine, id) => {
+      if (!hasQueueManager(engine)) return;
+      for (const register of [0, 0xffc]) {
+        const block = registerBlock(qmBase(engine) + register);
+        expect([blockKind(block), blockEngine(block)]).toEqual([REGISTER_BLOCK.QM, id]);
+        expect(blockRegister(qmBase(engine) + register)).toBe(register);
+      }
+    });
+    for (const [base, kind, engine] of [
+      [dmaCoreBase(7), REGISTER_BLOCK.DMA_CORE, 7],
+      [tpcCfgBase(7), REGISTER_BLOCK.TPC_CFG, 19],
+      [mmeCtrlBase(3), REGISTER_BLOCK.MME_CTRL, 11],
+    ] as const) {
+      const block = registerBlock(base + 4);
+      expect([blockKind(block), blockEngine(block)]).toEqual([kind, engine]);
+    }
+    expect(registerBlock(0x1e_0000 + 0x8000)).toBe(0);
+  });
+
+  it('windows-of-users', () => {
+    for (const offset of [0x49_2000, 0x5e_8000, 0x6_0000, 0x16_0000, 0xc4_9008, 0xce_0000, 0xe0_6000, 0xfc_8ffc])
+      expect(isUserRegister(offset)).toBe(true);
+    for (const offset of [0xe_8000, 0x44_1124, 0x60_0000, 0xc4_b304, 0xce_4000, 0xfc_9000, 0x3ff_fffc])
+      expect(isUserRegister(offset)).toBe(false);
+  });
+
+  it('fences-of-a-lower-processor', () => {
+    expect(cpFenceRdataAddress('DMA2', 4, 0)).toBe(CFG_BASE + 0x54_8318);
+    expect(describeRegister(cpFenceRdataAddress('DMA2', 4, 1) - CFG_BASE)).toBe('DMA2 lower FENCE 1');
   });
 });
 

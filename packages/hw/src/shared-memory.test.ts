@@ -135,9 +135,11 @@ describe('interrupts', () => {
           address: fc.integer({ min: 0, max: 2 ** 53 - 1 }),
           cause: fc.constantFrom(...FAULT_CAUSES),
           opcode: fc.integer({ min: -1, max: 31 }),
+          lowerCp: fc.boolean(),
         }),
         (fault) => {
-          fifo.tryPushFault(fault.asid, fault.queue, fault.ringSlot, fault.address, FAULT[fault.cause], fault.opcode);
+          const { asid, queue, ringSlot, address, cause, opcode, lowerCp } = fault;
+          fifo.tryPushFault(asid, queue, ringSlot, address, FAULT[cause], opcode, lowerCp);
           const seen: FaultRecord[] = [];
           fifo.drain({ msi: () => {}, fault: (record) => seen.push(record) });
           expect(seen).toEqual([fault]);

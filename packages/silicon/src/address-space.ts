@@ -1,102 +1,139 @@
 /**
  * One context's translations: disjoint pieces, sorted by virtual address, with the last hit of each direction remembered
- * (neighbouring accesses nearly always fall into one piece). Knows nothing of what stands behind a target.
+ * (neighbouring accesses nearly always fall into one piece). Kept in runs of bounded length, so that neither mapping nor
+ * unmapping moves all that others have mapped. Knows nothing of what stands behind a target.
  */
 
 import { HOST_WINDOW_BASE, type Mapping } from '@pedrera/hw';
 
+const RUN_LIMIT = 256;
+
+export class TranslatedPiece {
+  start: number;
+  end: number;
+  /** What `start` translates to: a bus address with onBus, else one of the device's own HBM. */
+  target: number;
+  readonly onBus: boolean;
+  readonly writable: boolean;
+
+  constructor(start: number, end: number, target: number, onBus: boolean, writable: boolean) {
+    this.start = start;
+    this.end = end;
+    this.target = target;
+    this.onBus = onBus;
+    this.writable = writable;
+  }
+}
+
+/** Holds no address. */
+const NO_PIECE = new TranslatedPiece(-1, -1, 0, false, false);
+
 export class AddressSpace {
-  /** Parallel arrays, by piece. */
-  readonly starts: number[] = [];
-  readonly ends: number[] = [];
-  readonly targets: number[] = [];
-  /** Whether the target is a bus address, else one of the device's own HBM. */
-  readonly onBus: boolean[] = [];
-  readonly writable: boolean[] = [];
-  #lastRead = 0;
-  #lastWrite = 0;
+  /** None is empty. */
+  readonly #runs: TranslatedPiece[][] = [];
+  #pieces = 0;
+  #lastRead = NO_PIECE;
+  #lastWrite = NO_PIECE;
 
   get pieces(): number {
-    return this.starts.length;
+    return this.#pieces;
   }
 
   map(mapping: Mapping): void {
     const { va, size, target } = mapping;
     if (!(size > 0 && va >= HOST_WINDOW_BASE && va + size <= Number.MAX_SAFE_INTEGER))
       throw new RangeError(`mapping of ${size} bytes at 0x${va.toString(16)}`);
-    const at = this.#firstEndingAfter(va);
-    const next = this.starts[at];
-    if (next !== undefined && next < va + size)
+    const next = this.#firstEndingAfter(va);
+    if (next !== undefined && next.start < va + size)
       throw new Error(`0x${va.toString(16)} is mapped already, or the ${size} bytes from there run into a mapping`);
-    this.#insert(at, va, va + size, target.address, target.space === 'bus', mapping.writable);
+    this.#insert(new TranslatedPiece(va, va + size, target.address, target.space === 'bus', mapping.writable));
   }
 
   /** Takes all translations out of the range; a piece that reaches over an edge keeps what lies outside. */
   unmap(va: number, size: number): void {
     const from = va;
     const to = va + size;
-    const first = this.#firstEndingAfter(from);
-    let last = first;
-    while (last < this.starts.length && this.#start(last) < to) last++;
-    if (last === first) return;
-    const head = this.#pieceAt(first);
-    const tail = this.#pieceAt(last - 1);
-    const count = last - first;
-    for (const array of [this.starts, this.ends, this.targets]) array.splice(first, count);
-    for (const array of [this.onBus, this.writable]) array.splice(first, count);
-    if (tail.end > to) this.#insert(first, to, tail.end, tail.target + (to - tail.start), tail.onBus, tail.writable);
-    if (head.start < from) this.#insert(first, head.start, from, head.target, head.onBus, head.writable);
+    this.#lastRead = NO_PIECE;
+    this.#lastWrite = NO_PIECE;
+    for (let piece = this.#firstEndingAfter(from); piece !== undefined && piece.start < to; ) {
+      const { start, end, target, onBus, writable } = piece;
+      this.#remove(piece);
+      if (start < from) this.#insert(new TranslatedPiece(start, from, target, onBus, writable));
+      if (end > to) this.#insert(new TranslatedPiece(to, end, target + (to - start), onBus, writable));
+      piece = this.#firstEndingAfter(from);
+    }
   }
 
   clear(): void {
-    for (const array of [this.starts, this.ends, this.targets, this.onBus, this.writable]) array.length = 0;
+    this.#runs.length = 0;
+    this.#pieces = 0;
+    this.#lastRead = NO_PIECE;
+    this.#lastWrite = NO_PIECE;
   }
 
-  /** The piece that holds an address, or -1. */
-  find(address: number, write: boolean): number {
+  /** The piece that holds an address. */
+  find(address: number, write: boolean): TranslatedPiece | undefined {
     const hit = write ? this.#lastWrite : this.#lastRead;
-    // The index may be stale after a change; the comparison with the bounds makes that harmless.
-    if (hit < this.starts.length && address >= this.#start(hit) && address < this.#end(hit)) return hit;
-    const at = this.#firstEndingAfter(address);
-    if (at >= this.starts.length || address < this.#start(at)) return -1;
-    if (write) this.#lastWrite = at;
-    else this.#lastRead = at;
-    return at;
+    if (address >= hit.start && address < hit.end) return hit;
+    const piece = this.#firstEndingAfter(address);
+    if (piece === undefined || address < piece.start) return undefined;
+    if (write) this.#lastWrite = piece;
+    else this.#lastRead = piece;
+    return piece;
   }
 
-  #start(piece: number): number {
-    return this.starts[piece] as number;
-  }
-  #end(piece: number): number {
-    return this.ends[piece] as number;
+  #firstEndingAfter(address: number): TranslatedPiece | undefined {
+    const run = this.#runs[this.#runFor(address)];
+    return run?.[indexIn(run, address)];
   }
 
-  #firstEndingAfter(address: number): number {
+  /** The first run that ends behind an address; the number of runs if none does. */
+  #runFor(address: number): number {
     let low = 0;
-    let high = this.ends.length;
+    let high = this.#runs.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#end(middle) > address) high = middle;
+      const run = this.#runs[middle] as TranslatedPiece[];
+      if ((run[run.length - 1] as TranslatedPiece).end > address) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
-  #pieceAt(piece: number) {
-    return {
-      start: this.#start(piece),
-      end: this.#end(piece),
-      target: this.targets[piece] as number,
-      onBus: this.onBus[piece] as boolean,
-      writable: this.writable[piece] as boolean,
-    };
+  #insert(piece: TranslatedPiece): void {
+    this.#pieces++;
+    const last = this.#runs.length - 1;
+    if (last < 0) {
+      this.#runs.push([piece]);
+      return;
+    }
+    const at = Math.min(this.#runFor(piece.start), last);
+    const run = this.#runs[at] as TranslatedPiece[];
+    const index = indexIn(run, piece.start);
+    run.splice(index, 0, piece);
+    if (run.length <= RUN_LIMIT) return;
+    // What only grows at its end fills its runs; elsewhere halves leave room on both sides.
+    const keep = at === last && index === RUN_LIMIT ? RUN_LIMIT : RUN_LIMIT / 2;
+    this.#runs.splice(at + 1, 0, run.splice(keep));
   }
 
-  #insert(at: number, start: number, end: number, target: number, onBus: boolean, writable: boolean): void {
-    this.starts.splice(at, 0, start);
-    this.ends.splice(at, 0, end);
-    this.targets.splice(at, 0, target);
-    this.onBus.splice(at, 0, onBus);
-    this.writable.splice(at, 0, writable);
+  #remove(piece: TranslatedPiece): void {
+    this.#pieces--;
+    const at = this.#runFor(piece.start);
+    const run = this.#runs[at] as TranslatedPiece[];
+    run.splice(indexIn(run, piece.start), 1);
+    if (run.length === 0) this.#runs.splice(at, 1);
   }
+}
+
+/** Index of the first piece of a run that ends behind an address. */
+function indexIn(run: readonly TranslatedPiece[], address: number): number {
+  let low = 0;
+  let high = run.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((run[middle] as TranslatedPiece).end > address) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

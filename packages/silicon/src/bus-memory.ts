@@ -4,16 +4,30 @@
  */
 
 import { BUS_SLOT_SIZE, type BusRegion, HOST_SLOT_COUNT } from '@pedrera/hw';
-import { type MemoryBlock, type MemorySource, memoryBlock } from './memory.js';
+import { type MemoryBlock, type MemorySource, memoryBlock, type ProcessPort } from './memory.js';
 
 interface Slot {
   readonly region: BusRegion;
-  readonly block: MemoryBlock;
+  /** Undefined for memory of a process. */
+  readonly block: MemoryBlock | undefined;
+  readonly process: ProcessSlot | undefined;
 }
+
+/** Memory of a process behind a slot. */
+export interface ProcessSlot {
+  readonly port: ProcessPort;
+  readonly address: number;
+  readonly size: number;
+}
+
+/** Where a process cannot be reached there is nothing. */
+const NOWHERE: ProcessPort = { read: () => 0, write: () => 0, close: () => {} };
 
 export class BusMemory {
   readonly #source: MemorySource;
   readonly #slots: (Slot | undefined)[] = [];
+  /** By process, with the number of slots that use it. */
+  readonly #ports = new Map<number, { readonly port: ProcessPort; users: number }>();
 
   constructor(source: MemorySource) {
     this.#source = source;
@@ -24,11 +38,16 @@ export class BusMemory {
     if (!(Number.isInteger(slot) && slot >= 0 && slot < HOST_SLOT_COUNT)) throw new RangeError(`no bus slot ${slot}`);
     if (!(size > 0 && size <= BUS_SLOT_SIZE)) throw new RangeError(`bus slot ${slot}: ${size} bytes do not fit a slot`);
     if (this.#slots[slot] !== undefined) throw new Error(`bus slot ${slot} is in use`);
+    if (memory.kind === 'process') {
+      const process = { port: this.#openPort(memory.pid), address: memory.address, size };
+      this.#slots[slot] = { region, block: undefined, process };
+      return;
+    }
     let bytes: Uint8Array | undefined;
     if (memory.kind === 'shared') bytes = new Uint8Array(memory.buffer, memory.offset, size);
     else bytes = this.#source.mapBusRegion?.(region);
     if (bytes === undefined) throw new Error(`bus slot ${slot}: this device cannot map memory given by descriptor`);
-    this.#slots[slot] = { region, block: memoryBlock(bytes) };
+    this.#slots[slot] = { region, block: memoryBlock(bytes), process: undefined };
   }
 
   /** A ring's memory, under its slot; no harm if the kernel has already added it. */
@@ -36,7 +55,7 @@ export class BusMemory {
     const known = this.#slots[slot];
     if (known === undefined) {
       this.add({ slot, size: buffer.byteLength, memory: { kind: 'shared', buffer, offset: 0 } });
-    } else if (known.block.bytes.buffer !== buffer) {
+    } else if (known.block?.bytes.buffer !== buffer) {
       throw new Error(`bus slot ${slot} holds other memory than the ring's`);
     }
   }
@@ -45,11 +64,34 @@ export class BusMemory {
     const known = this.#slots[slot];
     if (known === undefined) throw new Error(`bus slot ${slot} is not in use`);
     this.#slots[slot] = undefined;
-    if (known.region.memory.kind === 'fd') this.#source.unmapBusRegion?.(known.region, known.block.bytes);
+    const { region, block } = known;
+    if (region.memory.kind === 'process') this.#closePort(region.memory.pid);
+    else if (region.memory.kind === 'fd' && block !== undefined) this.#source.unmapBusRegion?.(region, block.bytes);
   }
 
   block(slot: number): MemoryBlock | undefined {
     return this.#slots[slot]?.block;
+  }
+
+  process(slot: number): ProcessSlot | undefined {
+    return this.#slots[slot]?.process;
+  }
+
+  #openPort(pid: number): ProcessPort {
+    let known = this.#ports.get(pid);
+    if (known === undefined) {
+      known = { port: this.#source.openProcess?.(pid) ?? NOWHERE, users: 0 };
+      this.#ports.set(pid, known);
+    }
+    known.users++;
+    return known.port;
+  }
+
+  #closePort(pid: number): void {
+    const known = this.#ports.get(pid);
+    if (known === undefined || --known.users > 0) return;
+    this.#ports.delete(pid);
+    known.port.close();
   }
 
   close(): void {

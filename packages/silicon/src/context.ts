@@ -1,31 +1,54 @@
-/** One context of the device: its rights, translations, streams and DMA core registers. Passive; the machine works on it. */
+/** One context of the device: its rights, translations and queue managers. Passive; the machine works on it. */
 
 import { type ContextRights, FAULT_CAUSES } from '@pedrera/hw';
 import { AddressSpace } from './address-space.js';
 import type { CommandProcessor } from './command-processor.js';
-import { DmaCore } from './dma-core.js';
+import { engineOfQueue, QueueManager } from './queue-manager.js';
+import type { RunQueue } from './run-queue.js';
 
 export class Context {
   readonly asid: number;
   rights: ContextRights;
   readonly space = new AddressSpace();
-  /** By queue; a queue without a ring has none. */
+  /** Streams with a ring, by queue. */
   readonly processors: (CommandProcessor | undefined)[] = [];
-  readonly #cores: (DmaCore | undefined)[] = [];
+  readonly #queueManagers: (QueueManager | undefined)[] = [];
+  readonly #runQueue: RunQueue;
   /** By cause: entry number of the last fault reported apart from a command buffer, or -1 (see FaultReporter.detached). */
   readonly reportedFaults = new Float64Array(FAULT_CAUSES.length + 1).fill(-1);
 
-  constructor(asid: number, rights: ContextRights) {
+  constructor(asid: number, rights: ContextRights, runQueue: RunQueue) {
     this.asid = asid;
     this.rights = rights;
+    this.#runQueue = runQueue;
   }
 
-  /** This context's registers of DMA core `n`, made when first needed. */
-  dmaCore(n: number): DmaCore {
-    const known = this.#cores[n];
+  /** This context's queue manager of an engine (index in ENGINES), made when first needed. */
+  queueManager(engineId: number): QueueManager {
+    const known = this.#queueManagers[engineId];
     if (known !== undefined) return known;
-    const core = new DmaCore(n);
-    this.#cores[n] = core;
-    return core;
+    const made = new QueueManager(this, engineId, this.#runQueue);
+    this.#queueManagers[engineId] = made;
+    return made;
+  }
+
+  /** The same, if it was made. */
+  peekQueueManager(engineId: number): QueueManager | undefined {
+    return this.#queueManagers[engineId];
+  }
+
+  *queueManagers(): Generator<QueueManager> {
+    for (const qm of this.#queueManagers) if (qm !== undefined) yield qm;
+  }
+
+  /** The stream of a queue, with or without a ring. Precondition: any queue but the CPU's. */
+  stream(queue: number): CommandProcessor {
+    const qm = this.queueManager(engineOfQueue(queue));
+    return qm.processors[queue - qm.firstQueue] as CommandProcessor;
+  }
+
+  /** Every command processor that exists, the lower ones and those without a ring included. */
+  *allProcessors(): Generator<CommandProcessor> {
+    for (const qm of this.queueManagers()) yield* qm.processors;
   }
 }

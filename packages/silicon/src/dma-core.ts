@@ -7,17 +7,20 @@ import { DCORE, FAULT, DMA_CORE_REGISTERS as REG, sobAddress, sobValue } from '@
 import { DONE } from './status.js';
 import type { Transfer } from './transfer.js';
 
-const COMMIT_WR_COMP = 0x01;
-const COMMIT_LIN = 0x08;
-const COMMIT_MEM_SET = 0x10;
+export const COMMIT_WR_COMP = 0x01;
+export const COMMIT_LIN = 0x08;
+export const COMMIT_MEM_SET = 0x10;
 /** Transposition, compression and decompression; 'dtype' matters to transposition alone. */
 const COMMIT_NOT_MODELLED = 0x62;
 
 export const OUTER_DIMENSIONS = 4;
 const SIDE_BYTES = 8 * OUTER_DIMENSIONS;
+const REGISTER_BYTES = 0x200;
 
 export class DmaCore {
-  readonly #registers = new Uint32Array(0x100 / 4);
+  readonly #registers = new Uint32Array(REGISTER_BYTES / 4);
+  /** ERR_CAUSE: what went wrong in transfers so far; bits of DMA_ERROR. */
+  errorCause = 0;
 
   constructor(n: number) {
     // What the driver programs when a context is created (device.md 4.5).
@@ -34,12 +37,18 @@ export class DmaCore {
     this.#registers[register >> 2] = value;
   }
 
-  /** A write to a register other than COMMIT. Returns DONE or a fault. */
+  /** A write to a register other than COMMIT. Returns DONE or a fault. Writing what is there already changes nothing. */
   write(register: number, value: number): number {
     if (register % 4 !== 0) return FAULT.misaligned;
-    if (!isModelled(register)) return FAULT['not-modelled'];
+    if (register >= REGISTER_BYTES) return FAULT.razwi;
+    if (!isModelled(register) && value !== this.#get(register)) return FAULT['not-modelled'];
     this.#set(register, value);
     return DONE;
+  }
+
+  /** The last value written; 0 beyond the registers this core has. Status and cause are not among them. */
+  read(register: number): number {
+    return this.#registers[register >> 2] ?? 0;
   }
 
   /** What LIN_DMA writes before it commits. `dstHigh` has the context id in its top byte, as the register has. */
@@ -49,13 +58,6 @@ export class DmaCore {
     this.#set(REG.DST_BASE_LO, dstLow);
     this.#set(REG.DST_BASE_HI, dstHigh);
     this.#set(REG.DST_TSIZE_0, size);
-  }
-
-  get completionAddress(): number {
-    return this.#get(REG.WR_COMP_ADDR_HI) * 2 ** 32 + this.#get(REG.WR_COMP_ADDR_LO);
-  }
-  get completionData(): number {
-    return this.#get(REG.WR_COMP_WDATA);
   }
 
   /** Fills `transfer` from the registers. `flags` are the low bits of COMMIT. Returns DONE or a fault. */
@@ -79,6 +81,8 @@ export class DmaCore {
       patternLow: this.#get(REG.SRC_BASE_LO),
       patternHigh: this.#get(REG.SRC_BASE_HI),
       completion: (flags & COMMIT_WR_COMP) !== 0,
+      completionAddress: this.#get(REG.WR_COMP_ADDR_HI) * 2 ** 32 + this.#get(REG.WR_COMP_ADDR_LO),
+      completionData: this.#get(REG.WR_COMP_WDATA),
     });
     return DONE;
   }

@@ -4,7 +4,7 @@
  */
 
 import { FAULT } from '@pedrera/hw';
-import { Access, type AddressDecoder, IS_MEMORY } from './address-decoder.js';
+import { Access, type AddressDecoder, IS_MEMORY, IS_PROCESS } from './address-decoder.js';
 import type { Context } from './context.js';
 import { fillPattern } from './fill-pattern.js';
 import { DONE } from './status.js';
@@ -13,6 +13,10 @@ import type { Transfer } from './transfer.js';
 /** Below this a byte loop is faster than two subarrays and a set(). */
 const SMALL = 48;
 const PIECE_COST = 512;
+/** Moved at once where neither side is memory of our own. */
+const STAGE_BYTES = 256 * 1024;
+/** Memory of a process comes and goes by pages: what lies in one is there as a whole. */
+const PAGE_BYTES = 4096;
 
 export class DmaEngine {
   readonly #decoder: AddressDecoder;
@@ -23,6 +27,10 @@ export class DmaEngine {
   /** Bytes moved since the device was made, and what moving them was charged as (see PIECE_COST). */
   bytes = 0;
   spent = 0;
+  /** Of these, read from and written to memory behind the bus. */
+  busRead = 0;
+  busWritten = 0;
+  #stage: Uint8Array | undefined;
 
   constructor(decoder: AddressDecoder) {
     this.#decoder = decoder;
@@ -56,10 +64,15 @@ export class DmaEngine {
 
   #decode(context: Context, address: number, write: boolean, out: Access): number {
     const kind = this.#decoder.user(context, address, write, out);
-    if (kind === IS_MEMORY) return DONE;
+    if (kind === IS_MEMORY || kind === IS_PROCESS) return DONE;
     this.faultAddress = address;
     // Registers answer to single words only, never to the DMA core.
     return kind < 0 ? FAULT.razwi : kind;
+  }
+
+  #countBus(from: Access, to: Access, count: number): void {
+    if (from.onBus) this.busRead += count;
+    if (to.onBus) this.busWritten += count;
   }
 
   #set(context: Context, transfer: Transfer, most: number): number {
@@ -67,8 +80,16 @@ export class DmaEngine {
     const to = this.#to;
     const status = this.#decode(context, destination.address, true, to);
     if (status !== DONE) return status;
-    const count = Math.min(most, destination.left, to.after);
-    fillPattern(to.bytes, to.offset, count, transfer.patternLow, transfer.patternHigh, transfer.done);
+    let count = Math.min(most, destination.left, to.after);
+    if (to.port === null) {
+      fillPattern(to.bytes, to.offset, count, transfer.patternLow, transfer.patternHigh, transfer.done);
+    } else {
+      const stage = this.#staging(count);
+      fillPattern(stage, 0, stage.length, transfer.patternLow, transfer.patternHigh, transfer.done);
+      count = to.port.write(to.portAddress, stage);
+      if (count === 0) return this.#unreachable(destination.address, true);
+    }
+    if (to.onBus) this.busWritten += count;
     step(transfer, count);
     destination.advance(count);
     return DONE;
@@ -81,8 +102,11 @@ export class DmaEngine {
     const status =
       this.#decode(context, source.address, false, from) || this.#decode(context, destination.address, true, to);
     if (status !== DONE) return status;
-    const count = Math.min(most, source.left, destination.left, from.after, to.after);
-    copyBytes(from, from.offset, to, to.offset, count);
+    let count = Math.min(most, source.left, destination.left, from.after, to.after);
+    if (from.port === null && to.port === null) copyBytes(from, from.offset, to, to.offset, count);
+    else count = this.#copyProcess(transfer, count);
+    if (count === 0) return FAULT['page-fault'];
+    this.#countBus(from, to, count);
     step(transfer, count);
     source.advance(count);
     destination.advance(count);
@@ -99,10 +123,72 @@ export class DmaEngine {
       this.#decode(context, transfer.destination.base + last, true, to);
     if (status !== DONE) return status;
     const count = Math.min(most, from.before + 1, to.before + 1);
+    if (from.port !== null || to.port !== null) return this.#copyProcessBackward(transfer, count);
     copyBytes(from, from.offset - count + 1, to, to.offset - count + 1, count);
+    this.#countBus(from, to, count);
     step(transfer, count);
     return DONE;
   }
+
+  /** One copy where one side is memory of our own. Returns how much was moved; 0 with the fault noted. */
+  #copyProcess(transfer: Transfer, count: number): number {
+    const { source, destination } = transfer;
+    const from = this.#from;
+    const to = this.#to;
+    if (from.port === null) {
+      const written = this.#write(from.bytes.subarray(from.offset, from.offset + count), 0);
+      if (written === 0) this.#unreachable(destination.address, true);
+      return written;
+    }
+    const into = to.port === null ? to.bytes.subarray(to.offset, to.offset + count) : this.#staging(count);
+    const read = this.#read(into, 0);
+    if (read === 0) this.#unreachable(source.address, false);
+    if (read === 0 || to.port === null) return read;
+    const written = this.#write(into.subarray(0, read), 0);
+    if (written === 0) this.#unreachable(destination.address, true);
+    return written;
+  }
+
+  /** At most as much as lies in one page on either side, so that all of it is there or nothing. */
+  #copyProcessBackward(transfer: Transfer, most: number): number {
+    const last = transfer.remaining - 1;
+    const from = this.#from;
+    const to = this.#to;
+    const count = Math.min(most, bytesOfPage(from), bytesOfPage(to));
+    const stage = this.#staging(count);
+    const back = count - 1;
+    if (from.port === null) stage.set(from.bytes.subarray(from.offset - back, from.offset + 1));
+    else if (this.#read(stage, back) < count) return this.#unreachable(transfer.source.base + last, false);
+    if (to.port === null) to.bytes.set(stage, to.offset - back);
+    else if (this.#write(stage, back) < count) return this.#unreachable(transfer.destination.base + last, true);
+    this.#countBus(from, to, count);
+    step(transfer, count);
+    return DONE;
+  }
+
+  /** `back`: how far before the address the bytes begin. */
+  #read(into: Uint8Array, back: number): number {
+    return this.#from.port?.read(this.#from.portAddress - back, into) ?? 0;
+  }
+  #write(bytes: Uint8Array, back: number): number {
+    return this.#to.port?.write(this.#to.portAddress - back, bytes) ?? 0;
+  }
+
+  #staging(count: number): Uint8Array {
+    this.#stage ??= new Uint8Array(STAGE_BYTES);
+    return this.#stage.subarray(0, Math.min(count, STAGE_BYTES));
+  }
+
+  #unreachable(address: number, isWrite: boolean): number {
+    this.faultAddress = address;
+    this.#decoder.faultIsWrite = isWrite;
+    return FAULT['page-fault'];
+  }
+}
+
+/** Bytes from the start of the page to the address, that one included; no bound for memory of our own. */
+function bytesOfPage(access: Access): number {
+  return access.port === null ? STAGE_BYTES : (access.portAddress % PAGE_BYTES) + 1;
 }
 
 function step(transfer: Transfer, count: number): void {

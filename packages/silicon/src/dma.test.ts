@@ -423,7 +423,9 @@ describe('faults', () => {
     machine.hostBytes.fill(1);
     const end = HOST_VA + machine.host.byteLength;
     const faults = machine.run(1, 0, (p) => p.dma({ size: 100, src: end - 40, dst: HBM }).sob(3, 'set', 5));
-    expect(faults).toEqual([{ asid: 1, queue: 0, ringSlot: 0, address: end, cause: 'page-fault', opcode: 9 }]);
+    expect(faults).toEqual([
+      { asid: 1, queue: 0, lowerCp: false, ringSlot: 0, address: end, cause: 'page-fault', opcode: 9 },
+    ]);
     expect(
       machine
         .bank(1)

@@ -18,7 +18,9 @@ import {
   doorbellAsid,
   doorbellPi,
   doorbellQueue,
-  EXTERNAL_QUEUE_COUNT,
+  ENGINES,
+  type EngineName,
+  type EngineStatus,
   type FabricFifo,
   type InterruptFifo,
   type Mapping,
@@ -28,20 +30,26 @@ import {
   ringDistance,
   SOBS_PER_DCORE,
   SRAM_BASE,
+  SRAM_SIZE,
 } from '@pedrera/hw';
 import { AddressDecoder } from './address-decoder.js';
 import { BusMemory } from './bus-memory.js';
-import { CommandProcessor, DEAD, IDLE, RUNNABLE, STALLED } from './command-processor.js';
+import { type CommandProcessor, DEAD, IDLE, RUNNABLE, STALLED } from './command-processor.js';
 import { Context } from './context.js';
 import { DmaEngine } from './dma-engine.js';
+import { FaultCaptures } from './fault-captures.js';
 import { FaultReporter } from './faults.js';
+import { HeadPacket } from './head-packet.js';
+import { HostRegisters } from './host-registers.js';
 import { grantLeases } from './leases.js';
 import { DeviceMemory, type MemorySource } from './memory.js';
 import { PacketLoop, type TurnLimits } from './packet-loop.js';
 import { RegisterBus } from './register-bus.js';
+import { RegisterFile } from './register-file.js';
 import { RunQueue } from './run-queue.js';
-import { armedMonitors, engineStates, streamSnapshot } from './snapshot.js';
+import { armedMonitors, engineStates, engineStatuses, streamSnapshots, syncObjects } from './snapshot.js';
 import { SyncManager } from './sync-manager.js';
+import { Timers } from './timers.js';
 
 /** Packets a turn while others wait, and alone. */
 const PACKETS_SHARED = 256;
@@ -52,7 +60,7 @@ const STEPS_BETWEEN_RETRIES = 64;
 const FABRIC_BATCH = 256;
 
 /**
- * 'busy': a stream can go on. 'stalled': none can until somebody drains a FIFO; look again soon. 'idle': nothing happens
+ * 'busy': a stream can go on. 'stalled': none can until somebody drains a FIFO or some time has passed; look again soon. 'idle': nothing happens
  * before the kernel or another device does something.
  */
 export type StepResult = 'busy' | 'stalled' | 'idle';
@@ -60,7 +68,11 @@ export type StepResult = 'busy' | 'stalled' | 'idle';
 export interface StreamId {
   readonly asid: number;
   readonly queue: number;
+  /** The lower command processor that executes for this queue, not the stream itself. */
+  readonly lower?: boolean;
 }
+
+const NOWHERE = { registerWrite: () => undefined };
 
 export interface GaudiOptions {
   readonly index: number;
@@ -78,6 +90,11 @@ export interface GaudiOptions {
   readonly onFabricWrite?: (device: number) => void;
   /** Fixed limits for a turn, for tests that explore schedules. */
   readonly turn?: TurnLimits;
+  /**
+   * Of consecutive identical LIN_DMA packets in one command buffer only the last is carried out: the memory comes out the same, the
+   * work is less than was asked for (device.md 5.4). Off unless given.
+   */
+  readonly collapseRepeatedDma?: boolean;
 }
 
 export class Gaudi {
@@ -93,6 +110,11 @@ export class Gaudi {
   readonly #registers: RegisterBus;
   readonly #sync: SyncManager;
   readonly #loop: PacketLoop;
+  readonly #timers: Timers;
+  readonly #hostRegisters: HostRegisters;
+  readonly #head: HeadPacket;
+  /** Contexts a reset took away, until their ASID is used again: the kernel still takes its books down. */
+  readonly #forgotten = new Set<number>();
   readonly #fabricSink = {
     registerWrite: (offset: number, value: number) => this.#registers.writeFromPeer(offset, value),
   };
@@ -105,25 +127,43 @@ export class Gaudi {
     this.#bus = new BusMemory(options.memory);
     this.#memory = new DeviceMemory(options.index, options.memory);
     const decoder = new AddressDecoder(this.#memory, this.#bus);
+    const captures = new FaultCaptures();
+    const plain = new RegisterFile();
+    const nowNs = () => options.clock.nowNs();
     this.#dma = new DmaEngine(decoder);
-    this.#faults = new FaultReporter(options.interrupts);
+    this.#timers = new Timers(nowNs);
+    this.#head = new HeadPacket(this.#bus, decoder);
+    this.#faults = new FaultReporter(options.interrupts, captures, decoder);
     this.#registers = new RegisterBus({
       index: options.index,
       decoder,
       faults: this.#faults,
-      runQueue: this.#runQueue,
+      plain,
       fabricOut: options.fabricOut ?? new Map(),
       contextOf: (asid) => this.#contexts[asid],
     });
     this.#sync = new SyncManager(this.#registers);
     this.#registers.connect(this.#sync);
+    this.#hostRegisters = new HostRegisters({
+      plain,
+      captures,
+      nowNs,
+      sync: this.#sync,
+      bus: this.#registers,
+      lowestContext: () => this.#contexts.find((context) => context !== undefined),
+      hangs: this.#hangs,
+      head: this.#headWords,
+    });
     this.#loop = new PacketLoop({
       bus: this.#bus,
+      decoder,
       dma: this.#dma,
       faults: this.#faults,
       registers: this.#registers,
       sync: this.#sync,
-      nowNs: () => options.clock.nowNs(),
+      timers: this.#timers,
+      nowNs,
+      collapseRepeatedDma: options.collapseRepeatedDma === true,
     });
   }
 
@@ -142,11 +182,13 @@ export class Gaudi {
     if (!(Number.isInteger(asid) && asid > 0 && asid <= ASID_MAX)) throw new RangeError(`no asid ${asid}`);
     if (this.#contexts[asid] !== undefined) throw new Error(`context ${asid} exists`);
     grantLeases(this.#sync, asid, rights.sync);
-    this.#contexts[asid] = new Context(asid, rights);
+    this.#contexts[asid] = new Context(asid, rights, this.#runQueue);
+    this.#forgotten.delete(asid);
   }
 
   setRights(asid: number, rights: ContextRights): void {
     const context = this.#context(asid);
+    if (context === undefined) return;
     this.#landPeerWrites();
     grantLeases(this.#sync, asid, rights.sync);
     const { sram } = rights;
@@ -159,11 +201,9 @@ export class Gaudi {
 
   destroyContext(asid: number): void {
     const context = this.#context(asid);
-    for (const processor of context.processors) if (processor !== undefined) processor.state = DEAD;
-    const isDead = (processor: CommandProcessor) => processor.context === context;
-    this.#runQueue.remove(isDead);
-    this.#stalled.remove(isDead);
-    context.space.clear();
+    this.#forgotten.delete(asid);
+    if (context === undefined) return;
+    this.#stop(context);
     this.#sync.disarmAllOf(asid);
     this.#landPeerWrites();
     grantLeases(this.#sync, asid, []);
@@ -173,29 +213,32 @@ export class Gaudi {
   }
 
   map(asid: number, mapping: Mapping): void {
-    this.#context(asid).space.map(mapping);
+    this.#context(asid)?.space.map(mapping);
   }
 
   unmap(asid: number, va: number, size: number): void {
-    this.#context(asid).space.unmap(va, size);
+    this.#context(asid)?.space.unmap(va, size);
     this.#forgetViews();
   }
 
   createRing(asid: number, queue: number, ring: { readonly buffer: SharedArrayBuffer; readonly slot: number }): void {
     const context = this.#context(asid);
+    if (context === undefined) return;
     const info = QUEUES[queue];
-    if (info === undefined || queue >= EXTERNAL_QUEUE_COUNT)
-      throw new RangeError(`${queueName(queue)} is not modelled`);
+    if (info === undefined || info.kind === 'cpu') throw new RangeError(`${queueName(queue)} has no ring for users`);
     if (context.processors[queue] !== undefined) throw new Error(`context ${asid} has a ring for ${info.name}`);
     this.#bus.addRing(ring.slot, ring.buffer);
-    context.processors[queue] = new CommandProcessor(context, queue, new RingView(ring.buffer, info.length), ring.slot);
+    const processor = context.stream(queue);
+    processor.attachRing(new RingView(ring.buffer, info.length), ring.slot);
+    context.processors[queue] = processor;
   }
 
   /** The producer index of a ring is now `pi`. A doorbell for a ring that is gone is dropped, as the bus would drop it. */
   ringDoorbell(asid: number, queue: number, pi: number): void {
     const processor = this.#contexts[asid]?.processors[queue];
-    if (processor === undefined) return;
-    processor.pi = pi & (2 * processor.ring.length - 1);
+    const ring = processor?.ring;
+    if (processor === undefined || ring === undefined || ring === null) return;
+    processor.pi = pi & (2 * ring.length - 1);
     if (processor.state === IDLE && processor.pi !== processor.fetched) {
       processor.state = RUNNABLE;
       this.#runQueue.push(processor);
@@ -209,17 +252,69 @@ export class Gaudi {
     for (let i = 0; i < count; i++) this.#sync.writeSob(dcore * SOBS_PER_DCORE + first + i, 0);
   }
 
+  readRegister(offset: number): number {
+    return this.#hostRegisters.read(offset);
+  }
+
+  writeRegister(offset: number, value: number): void {
+    this.#hostRegisters.write(offset, value);
+  }
+
+  readSram(offset: number, size: number): Uint8Array {
+    checkSram(offset, size);
+    return this.#memory.sram().bytes.slice(offset, offset + size);
+  }
+
+  writeSram(offset: number, bytes: Uint8Array): void {
+    checkSram(offset, bytes.length);
+    this.#memory.sram().bytes.set(bytes, offset);
+  }
+
+  engineStatus(): EngineStatus[] {
+    return engineStatuses([...this.#liveContexts()], this.#hangs);
+  }
+
+  testFirmware(value: number): number | undefined {
+    return this.#hostRegisters.cpuHalted ? undefined : value;
+  }
+
+  hangEngine(engine: EngineName): void {
+    const id = ENGINES.indexOf(engine);
+    if (id < 0) throw new RangeError(`no engine ${engine}`);
+    this.#loop.hungEngines[id] = 1;
+  }
+
+  /** See Device.reset(). Nothing is zeroed by writing to it: no monitor fires, no peer hears of it. */
+  reset(): void {
+    for (const context of this.#liveContexts()) {
+      this.#stop(context);
+      this.#options.doorbells?.forget(context.asid);
+      this.#forgotten.add(context.asid);
+    }
+    this.#contexts.length = 0;
+    this.#lostDoorbells = false;
+    this.#loop.reset();
+    this.#sync.reset();
+    this.#hostRegisters.reset();
+    // What peers have sent before is lost, as it is on a bus whose other end is in reset.
+    for (const fifo of this.#options.fabricIn ?? []) fifo.drain(NOWHERE);
+    this.#forgetViews();
+  }
+
   snapshot(): DeviceSnapshot {
-    const processors = [...this.#processors()];
+    const contexts = [...this.#liveContexts()];
     return {
       index: this.index,
       timeNs: this.#options.clock.nowNs(),
-      streams: processors.map((processor) => streamSnapshot(processor, this.#bus)),
+      streams: streamSnapshots(contexts, this.#hangs, this.#headWords),
       monitors: armedMonitors(this.#sync),
-      engines: engineStates(processors),
+      syncObjects: syncObjects(this.#sync),
+      engines: engineStates(contexts, this.#hangs),
       counters: {
         packets: this.#loop.packets,
         dmaBytes: this.#dma.bytes,
+        busReadBytes: this.#dma.busRead,
+        busWrittenBytes: this.#dma.busWritten,
         sobWrites: this.#sync.writes,
         monitorsFired: this.#sync.fired,
         faults: this.#faults.count,
@@ -251,15 +346,28 @@ export class Gaudi {
 
   /** One turn of the next runnable stream, or of the one named, if it is runnable. */
   step(stream?: StreamId): StepResult {
+    this.#timers.expire();
     this.#admitStalled();
     const processor =
       stream === undefined
         ? this.#runQueue.shift()
-        : this.#runQueue.remove(({ asid, queue }) => asid === stream.asid && queue === stream.queue);
+        : this.#runQueue.remove(({ asid, queue, isLower }) => {
+            return asid === stream.asid && queue === stream.queue && isLower === (stream.lower ?? false);
+          });
     if (processor !== null) this.#turn(processor);
     this.#tellOthers();
     if (!this.#runQueue.isEmpty) return 'busy';
-    return this.#stalled.isEmpty && !this.#sync.holdsPayloads ? 'idle' : 'stalled';
+    return this.#stalled.isEmpty && !this.#sync.holdsPayloads && this.#timers.isEmpty ? 'idle' : 'stalled';
+  }
+
+  /**
+   * For a host whose clock does not move by itself: lets what is due next in the device's own time happen now. False if
+   * nothing is, or while streams can go on.
+   */
+  skipTime(): boolean {
+    if (!this.#runQueue.isEmpty || this.#timers.isEmpty) return false;
+    this.#timers.skipToNext();
+    return true;
   }
 
   /**
@@ -280,14 +388,35 @@ export class Gaudi {
 
   /** The streams that can go on, in the order of their turns. */
   runnable(): StreamId[] {
-    return Array.from(this.#runQueue, ({ asid, queue }) => ({ asid, queue }));
+    return Array.from(this.#runQueue, ({ asid, queue, isLower }) => ({
+      asid,
+      queue,
+      ...(isLower ? { lower: true } : {}),
+    }));
   }
 
-  #context(asid: number): Context {
+  /** undefined for a context that a reset took away; any other that does not exist is a mistake of the caller's. */
+  #context(asid: number): Context | undefined {
     const context = this.#contexts[asid];
-    if (context === undefined) throw new Error(`no context ${asid}`);
+    if (context === undefined && !this.#forgotten.has(asid)) throw new Error(`no context ${asid}`);
     return context;
   }
+
+  *#liveContexts(): Generator<Context> {
+    for (const context of this.#contexts) if (context !== undefined) yield context;
+  }
+
+  /** None of its processors runs again, and it can reach nothing any more. */
+  #stop(context: Context): void {
+    for (const processor of context.allProcessors()) processor.state = DEAD;
+    const isDead = (processor: CommandProcessor) => processor.context === context;
+    this.#runQueue.remove(isDead);
+    this.#stalled.remove(isDead);
+    context.space.clear();
+  }
+
+  readonly #hangs = (engineId: number): boolean => this.#loop.hungEngines[engineId] !== 0;
+  readonly #headWords = (processor: CommandProcessor) => this.#head.words(processor);
 
   *#processors(): Generator<CommandProcessor> {
     for (const context of this.#contexts)
@@ -337,7 +466,7 @@ export class Gaudi {
       doorbells.clearOverflow();
       this.#lostDoorbells = true;
     }
-    if (this.#lostDoorbells) for (const processor of this.#processors()) processor.sampledPi = processor.ring.pi;
+    if (this.#lostDoorbells) for (const processor of this.#processors()) processor.sampledPi = processor.ring?.pi ?? -1;
     return mark;
   }
 
@@ -358,8 +487,8 @@ export class Gaudi {
 
   /** An index further ahead than the ring has room for is one that lies behind: a doorbell overtaken by a sampled index. */
   #ringUnlessOlder(processor: CommandProcessor | undefined, pi: number): void {
-    if (processor === undefined) return;
-    const { length } = processor.ring;
+    const length = processor?.ring?.length;
+    if (processor === undefined || length === undefined) return;
     const room = length - ringDistance(processor.fetched, processor.pi, length);
     if (ringDistance(processor.pi, pi, length) <= room) this.ringDoorbell(processor.asid, processor.queue, pi);
   }
@@ -373,4 +502,9 @@ export class Gaudi {
     this.#dma.forget();
     this.#registers.forget();
   }
+}
+
+function checkSram(offset: number, size: number): void {
+  if (!(offset >= 0 && size >= 0 && offset + size <= SRAM_SIZE))
+    throw new RangeError(`${size} bytes at 0x${offset.toString(16)} are not in SRAM`);
 }

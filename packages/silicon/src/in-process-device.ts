@@ -10,6 +10,8 @@ import {
   type ContextRights,
   type Device,
   type DeviceSnapshot,
+  type EngineName,
+  type EngineStatus,
   FabricFifo,
   InterruptFifo,
   type InterruptSink,
@@ -52,6 +54,8 @@ export interface InProcessDeviceOptions {
   readonly interruptEntries?: number;
   readonly turn?: TurnLimits;
   readonly autoRun?: boolean;
+  /** See GaudiOptions. */
+  readonly collapseRepeatedDma?: boolean;
 }
 
 /** More steps than any finite test needs: a run that gets here does not end. */
@@ -79,6 +83,7 @@ export class InProcessDevice implements Device {
       onInterrupt: () => this.#announce(),
       ...options.fabric,
       ...(options.turn === undefined ? {} : { turn: options.turn }),
+      ...(options.collapseRepeatedDma === undefined ? {} : { collapseRepeatedDma: options.collapseRepeatedDma }),
     });
   }
 
@@ -131,8 +136,42 @@ export class InProcessDevice implements Device {
     this.#scheduleRun();
   }
 
+  async readRegister(offset: number): Promise<number> {
+    return this.machine.readRegister(offset);
+  }
+
+  async writeRegister(offset: number, value: number): Promise<void> {
+    this.machine.writeRegister(offset, value);
+    this.#scheduleRun();
+  }
+
+  async readSram(offset: number, size: number): Promise<Uint8Array> {
+    return this.machine.readSram(offset, size);
+  }
+
+  async writeSram(offset: number, bytes: Uint8Array): Promise<void> {
+    this.machine.writeSram(offset, bytes);
+  }
+
   async snapshot(): Promise<DeviceSnapshot> {
     return this.machine.snapshot();
+  }
+
+  async engineStatus(): Promise<readonly EngineStatus[]> {
+    return this.machine.engineStatus();
+  }
+
+  async testFirmware(value: number): Promise<number | undefined> {
+    return this.machine.testFirmware(value);
+  }
+
+  async reset(): Promise<void> {
+    this.#rings.clear();
+    this.machine.reset();
+  }
+
+  hangEngine(engine: EngineName): void {
+    this.machine.hangEngine(engine);
   }
 
   drainInterrupts(sink: InterruptSink): void {
@@ -151,12 +190,12 @@ export class InProcessDevice implements Device {
     return this.machine.step(stream);
   }
 
-  /** Steps until nothing can go on; 'stalled' if a full FIFO is in the way. Throws when it does not come to an end. */
+  /** Steps until nothing can go on, not even with time passing; 'stalled' if a full FIFO is in the way. Throws when it does not come to an end. */
   runUntilIdle(maxSteps: number = DEFAULT_MAX_STEPS): StepResult {
     for (let steps = 0; steps < maxSteps; steps++) {
       const fromPeers = this.machine.drainFabric();
       const result = this.machine.step();
-      if (result !== 'busy' && !fromPeers) return result;
+      if (result !== 'busy' && !fromPeers && !this.machine.skipTime()) return result;
     }
     throw new Error(`device ${this.index} is still busy after ${maxSteps} steps`);
   }
@@ -185,7 +224,7 @@ export function runAllUntilIdle(devices: readonly InProcessDevice[], maxSteps: n
       const result = device.machine.step();
       return before && result === 'idle' ? 'busy' : result;
     });
-    if (results.includes('busy')) continue;
+    if (results.includes('busy') || devices.some((device) => device.machine.skipTime())) continue;
     const waiting = results.includes('stalled');
     // A stall ends only if another device makes room; one more round without anyone busy says that none will.
     if (!waiting || devices.every((device) => !device.machine.drainFabric() && device.machine.step() !== 'busy'))

@@ -8,5 +8,5 @@ export {
   runAllUntilIdle,
 } from './in-process-device.js';
 export { measureDmaRate, measureMonitorRoundTrips, measurePacketRate } from './measure.js';
-export type { MemorySource } from './memory.js';
+export type { MemorySource, ProcessPort } from './memory.js';
 export type { TurnLimits } from './packet-loop.js';

@@ -3,30 +3,40 @@
 import { DCORE_COUNT, MONITORS_PER_DCORE, SOBS_PER_DCORE, type SyncLease } from '@pedrera/hw';
 import type { SyncManager } from './sync-manager.js';
 
-/** Makes `leases` what context `asid` holds. Objects it no longer holds are zeroed, monitors disarmed. */
+/**
+ * Makes `leases` what context `asid` holds. Objects it no longer holds are zeroed, monitors disarmed; what it held by a
+ * persistent lease stays as it is.
+ */
 export function grantLeases(sync: SyncManager, asid: number, leases: readonly SyncLease[]): void {
   for (const lease of leases) checkLease(sync, asid, lease);
-  const keepSobs = new Set<number>();
-  const keepMonitors = new Set<number>();
-  for (const { dcore, firstSob, sobs, firstMonitor, monitors } of leases) {
-    for (let i = 0; i < sobs; i++) keepSobs.add(dcore * SOBS_PER_DCORE + firstSob + i);
-    for (let i = 0; i < monitors; i++) keepMonitors.add(dcore * MONITORS_PER_DCORE + firstMonitor + i);
+  const keepSobs = new Map<number, number>();
+  const keepMonitors = new Map<number, number>();
+  for (const { dcore, firstSob, sobs, firstMonitor, monitors, persistent } of leases) {
+    const kind = persistent === true ? 1 : 0;
+    for (let i = 0; i < sobs; i++) keepSobs.set(dcore * SOBS_PER_DCORE + firstSob + i, kind);
+    for (let i = 0; i < monitors; i++) keepMonitors.set(dcore * MONITORS_PER_DCORE + firstMonitor + i, kind);
   }
   // Monitors first: what is taken away must not fire because of the zeroing.
-  for (let monitor = 0; monitor < sync.monitorOwners.length; monitor++) {
-    if (keepMonitors.has(monitor)) {
-      sync.monitorOwners[monitor] = asid;
-    } else if (sync.monitorOwners[monitor] === asid) {
-      sync.disarm(monitor);
-      sync.monitorOwners[monitor] = 0;
-    }
-  }
-  for (let sob = 0; sob < sync.owners.length; sob++) {
-    if (keepSobs.has(sob)) {
-      sync.owners[sob] = asid;
-    } else if (sync.owners[sob] === asid) {
-      sync.owners[sob] = 0;
-      sync.writeSob(sob, 0);
+  transfer(sync.monitorOwners, sync.persistentMonitors, asid, keepMonitors, (monitor) => sync.disarm(monitor));
+  transfer(sync.owners, sync.persistentSobs, asid, keepSobs, (sob) => sync.writeSob(sob, 0));
+}
+
+function transfer(
+  owners: Uint16Array,
+  persistent: Uint8Array,
+  asid: number,
+  keep: ReadonlyMap<number, number>,
+  clear: (object: number) => void,
+): void {
+  for (let object = 0; object < owners.length; object++) {
+    const kind = keep.get(object);
+    if (kind !== undefined) {
+      owners[object] = asid;
+      persistent[object] = kind;
+    } else if (owners[object] === asid) {
+      owners[object] = 0;
+      if (persistent[object] === 0) clear(object);
+      persistent[object] = 0;
     }
   }
 }

@@ -18,6 +18,13 @@ export function memoryBlock(bytes: Uint8Array): MemoryBlock {
   return { bytes, words: new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2) };
 }
 
+/** Reaches the memory of one process. Both return how many bytes they moved: fewer than asked where that memory ends, 0 where there is none. */
+export interface ProcessPort {
+  read(address: number, into: Uint8Array): number;
+  write(address: number, from: Uint8Array): number;
+  close(): void;
+}
+
 /** Where the memory comes from: shared mappings in the daemon, plain arrays in tests. */
 export interface MemorySource {
   /** HBM bank `bank`, HBM_BANK_SIZE bytes. A shorter array is a device with less memory: what lies behind is a bus error. */
@@ -28,6 +35,8 @@ export interface MemorySource {
   sram?(): Uint8Array;
   /** Maps memory given by descriptor; memory of kind 'shared' needs no help. */
   mapBusRegion?(region: BusRegion): Uint8Array;
+  /** Without it, or where it finds no process, what is mapped of a process cannot be reached: page faults. */
+  openProcess?(pid: number): ProcessPort | undefined;
   /** Called when the device has let go of what mapBusRegion returned. */
   unmapBusRegion?(region: BusRegion, bytes: Uint8Array): void;
 }

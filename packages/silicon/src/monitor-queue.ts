@@ -29,6 +29,10 @@ export class MonitorQueue {
     return monitor;
   }
 
+  clear(): void {
+    this.#size = 0;
+  }
+
   /** Rare: a context dies with payloads on their way. */
   remove(monitor: number): void {
     const count = this.#size;

@@ -1,5 +1,5 @@
 /**
- * What each packet does (device.md 3). A packet either takes effect as a whole and the stream moves past it, or leaves no
+ * What each packet does (device.md 3). A packet either takes effect as a whole and the processor moves past it, or leaves no
  * trace and is tried again. What is not modelled is reported as such, never passed over in silence.
  */
 
@@ -12,25 +12,31 @@ import {
   OPCODE,
   packetByOpcode,
   packetWords,
-  QUEUES,
-  qmBase,
   RING_COMPLETIONS_OFFSET,
   slotOf,
   slotOffset,
 } from '@pedrera/hw';
 import type { CommandProcessor } from './command-processor.js';
-import type { DmaCore } from './dma-core.js';
+import { DEAD } from './command-processor.js';
+import { COMMIT_LIN, COMMIT_MEM_SET, COMMIT_WR_COMP } from './dma-core.js';
+import { startTransfer } from './dma-start.js';
+import { DMA_ERROR } from './fault-captures.js';
 import type { Parts } from './parts.js';
-import { DONE, STALL } from './status.js';
+import { CROSSING, DONE, ENGINE, FENCE, GRANT, STALL, STOP, TRANSFER } from './status.js';
+import { STS1 } from './sts1.js';
 
-/** Apart from DONE and STALL, executePacket answers: parked on a fence, in a transfer, stopped for good. */
-export const FENCE = -2;
-export const TRANSFER = -3;
-export const STOP = -4;
-
+const ENGINE_BARRIER = 0x2000_0000;
+/** The bits of COMMIT that a LIN_DMA carries in its control word. */
+const COMMIT_MASK = 0x7f;
 const OP_VALUE = 0;
 const OP_TIMESTAMP = 1;
 const PREDICATES_BYTES = 128;
+const SCALARS = 4;
+/** LOAD_AND_EXE. */
+const DST_SCALARS = 0x001;
+const LOAD = 0x100;
+const EXECUTE = 0x200;
+const UPPER_SCALARS = 0x400;
 
 /** By opcode, from the packet table: size in dwords (0 = undefined), and whether the low control bits name a predicate. */
 const sizes = Uint8Array.from({ length: 32 }, (_, opcode) => (packetByOpcode(opcode)?.spec.bytes ?? 0) / 4);
@@ -44,12 +50,16 @@ function addressAt(words: Uint32Array, index: number): number {
   return word(words, index + 1) * 2 ** 32 + word(words, index);
 }
 
-/** Executes the packet at processor.at and moves past it, or says why not. */
+/**
+ * Executes the packet at processor.at and moves past it, or says why not. The engine barrier has been seen to. The size is
+ * read once: the memory may belong to a client that changes it meanwhile.
+ */
 export function executePacket(parts: Parts, processor: CommandProcessor, words: Uint32Array, opcode: number): number {
   const { at } = processor;
   const size = opcode === OPCODE.WREG_BULK ? packetWords(words, at) : (sizes[opcode] as number);
   if (size === 0) return stop(parts, processor, FAULT['undefined-opcode'], opcode);
   if (at + size > processor.end) {
+    if (processor.continues) return CROSSING;
     if (!parts.faults.packet(processor, FAULT['truncated-packet'], 0, opcode)) return STALL;
     processor.at = processor.end;
     return DONE;
@@ -58,11 +68,11 @@ export function executePacket(parts: Parts, processor: CommandProcessor, words: 
     processor.at = at + size;
     return DONE;
   }
-  const status = effect(parts, processor, words, opcode);
+  const status = effect(parts, processor, words, at, size, opcode);
   if (status > 0) {
     if (!parts.faults.packet(processor, status, parts.faults.address, opcode)) return STALL;
   } else if (status !== DONE) {
-    processor.transferEnd = at + size;
+    processor.transferPacketBytes = 4 * size;
     return status;
   }
   processor.at = at + size;
@@ -78,14 +88,20 @@ function stop(parts: Parts, processor: CommandProcessor, cause: number, opcode: 
   return parts.faults.packet(processor, cause, 0, opcode) ? STOP : STALL;
 }
 
-/** Returns DONE, STALL, FENCE, TRANSFER, STOP, or a fault, whose address is then in parts.faults.address. */
-function effect(parts: Parts, processor: CommandProcessor, words: Uint32Array, opcode: number): number {
-  const { at } = processor;
+/** Returns DONE, another status, or a fault, whose address is then in parts.faults.address. */
+function effect(
+  parts: Parts,
+  processor: CommandProcessor,
+  words: Uint32Array,
+  at: number,
+  size: number,
+  opcode: number,
+): number {
   const { faults, registers } = parts;
   faults.address = 0;
   switch (opcode) {
     case OPCODE.MSG_SHORT:
-      return messageShort(parts, processor, words);
+      return messageShort(parts, processor, words, at);
     case OPCODE.MSG_LONG: {
       const address = addressAt(words, at + 2);
       faults.address = address;
@@ -95,43 +111,40 @@ function effect(parts: Parts, processor: CommandProcessor, words: Uint32Array, o
       return FAULT['not-modelled'];
     }
     case OPCODE.MSG_PROT:
-      return messageProtected(parts, processor, words);
+      return messageProtected(parts, processor, words, at);
     case OPCODE.FENCE:
       return fence(processor, word(words, at));
-    case OPCODE.LIN_DMA: {
-      const core = processor.context.dmaCore(processor.engine);
-      const control = word(words, at + 1);
-      core.programLinear(
-        word(words, at),
-        word(words, at + 2),
-        word(words, at + 3),
-        word(words, at + 4),
-        word(words, at + 5),
-      );
-      return startTransfer(core, processor, control & 0x7f);
-    }
+    case OPCODE.LIN_DMA:
+      return linearDma(parts.collapseRepeatedDma, processor, words, at, size);
+    case OPCODE.CP_DMA:
+      return lowerBuffer(parts, processor, word(words, at), addressAt(words, at + 2));
     case OPCODE.WREG_32:
       return writeWindow(parts, processor, (word(words, at + 1) >>> 8) & 0xffff, word(words, at));
+    case OPCODE.WREG_BULK:
+      return writeBulk(parts, processor, words, at, size);
     case OPCODE.LOAD_AND_EXE:
-      return loadPredicates(parts, processor, word(words, at), addressAt(words, at + 2));
+      return loadAndExecute(parts, processor, word(words, at), addressAt(words, at + 2));
     case OPCODE.ARB_POINT:
-      // Arbitration cannot be switched on (register-bus.ts), and without it the packet does nothing.
-      return DONE;
+      return arbitrate(parts, processor, word(words, at));
+    case OPCODE.WAIT:
+      return wait(parts, processor, word(words, at));
     case OPCODE.NOP:
       return DONE;
     case OPCODE.STOP:
       return stop(parts, processor, FAULT['stop-packet'], opcode);
     default:
+      // REPEAT: no source tells where its count comes from.
       return FAULT['not-modelled'];
   }
 }
 
-function messageShort(parts: Parts, processor: CommandProcessor, words: Uint32Array): number {
-  const control = word(words, processor.at + 1);
+function messageShort(parts: Parts, processor: CommandProcessor, words: Uint32Array, at: number): number {
+  const control = word(words, at + 1);
   const register = (MSG_SHORT_BASES[(control >>> 22) & 3] as number) + (control & 0xffff);
   parts.faults.address = CFG_BASE + register;
+  // The bases point into the sync managers, whose registers take no 64-bit time.
   if (((control >>> 20) & 3) !== OP_VALUE) return FAULT['not-modelled'];
-  return parts.registers.writeOwn(processor.context, processor, register, word(words, processor.at), false);
+  return parts.registers.writeOwn(processor.context, processor, register, word(words, at), false);
 }
 
 /** The 64-bit device time, low word first. */
@@ -147,15 +160,18 @@ function timestamp(parts: Parts, processor: CommandProcessor, address: number): 
 }
 
 /** Only the driver's own tail uses it: a completion word to host memory, or the write that raises an MSI (device.md 2.3). */
-function messageProtected(parts: Parts, processor: CommandProcessor, words: Uint32Array): number {
-  const address = addressAt(words, processor.at + 2);
+function messageProtected(parts: Parts, processor: CommandProcessor, words: Uint32Array, at: number): number {
+  const { ring } = processor;
+  const address = addressAt(words, at + 2);
   parts.faults.address = address;
-  if (((word(words, processor.at + 1) >>> 20) & 3) !== OP_VALUE) return FAULT['not-modelled'];
-  const status = parts.registers.writePrivileged(processor, address, word(words, processor.at));
+  // What runs here was written by a user: the privileged attributes come from the driver's copy of external buffers alone.
+  if (!processor.qm.isExternal || ring === null) return FAULT.razwi;
+  if (((word(words, at + 1) >>> 20) & 3) !== OP_VALUE) return FAULT['not-modelled'];
+  const status = parts.registers.writePrivileged(processor, address, word(words, at));
   if (status === DONE && address >= HOST_WINDOW_BASE) {
     const bus = address - HOST_WINDOW_BASE;
     const isCompletion = slotOf(bus) === processor.ringBusSlot && slotOffset(bus) >= RING_COMPLETIONS_OFFSET;
-    if (isCompletion) processor.ring.countCompletion();
+    if (isCompletion) ring.countCompletion();
   }
   return status;
 }
@@ -164,43 +180,161 @@ function fence(processor: CommandProcessor, value: number): number {
   const id = value >>> 30;
   const target = (value >>> 16) & 0xff;
   const counter = processor.fences[id] as number;
-  if (counter < target) {
-    processor.fenceId = id;
-    processor.fenceTarget = target;
-    return FENCE;
-  }
+  processor.fenceId = id;
+  processor.fenceTarget = target;
+  if (counter < target) return FENCE;
   const dec = value & 0xf;
   processor.fences[id] = counter < dec ? 0 : counter - dec;
-  return counter < dec ? FAULT['fence-underflow'] : DONE;
+  if (counter >= dec) return DONE;
+  processor.note(STS1.FENCE_UNDERFLOW << id);
+  return FAULT['fence-underflow'];
 }
 
-function startTransfer(core: DmaCore, processor: CommandProcessor, flags: number): number {
-  const status = core.commit(flags, processor.usedTransfer());
-  return status === DONE ? TRANSFER : status;
+/** Only where a DMA core hangs below: external queues, the lower processors of the other DMA engines (device.md 2.7). */
+function linearDma(
+  collapse: boolean,
+  processor: CommandProcessor,
+  words: Uint32Array,
+  at: number,
+  size: number,
+): number {
+  const { qm } = processor;
+  const core = qm.dmaCore;
+  if (core === null || !(qm.isExternal || processor.isLower)) return FAULT['wrong-engine'];
+  const flags = word(words, at + 1) & COMMIT_MASK;
+  if (collapse && isRepeated(words, at, size, processor.end)) return DONE;
+  core.programLinear(
+    word(words, at),
+    word(words, at + 2),
+    word(words, at + 3),
+    word(words, at + 4),
+    word(words, at + 5),
+  );
+  return startTransfer(processor, flags);
 }
 
-/** WREG_32: bit 15 of the offset chooses the own queue manager, otherwise the DMA core (device.md 2.6). */
+/**
+ * Whether the next packet does the same again, so that only the last of a row has to be done: the memory comes out the same
+ * (device.md 5.4). Not for moves that write what they read, nor for such as tell somebody that they are done.
+ */
+function isRepeated(words: Uint32Array, at: number, size: number, end: number): boolean {
+  if (at + 2 * size > end) return false;
+  for (let i = 0; i < size; i++) if (word(words, at + i) !== word(words, at + size + i)) return false;
+  const control = word(words, at + 1);
+  if ((control & COMMIT_WR_COMP) !== 0 || (control & COMMIT_LIN) === 0) return false;
+  const distance = addressAt(words, at + 2) - ((word(words, at + 5) & 0xff_ffff) * 2 ** 32 + word(words, at + 4));
+  return (control & COMMIT_MEM_SET) !== 0 || Math.abs(distance) >= word(words, at);
+}
+
+/** CP_DMA: a command buffer for the lower processor; the upper one goes on at once (device.md 2.2). */
+function lowerBuffer(parts: Parts, processor: CommandProcessor, bytes: number, address: number): number {
+  parts.faults.address = address;
+  if (processor.isLower || !processor.qm.hasLower) return FAULT['wrong-engine'];
+  return processor.qm.loadLower(processor.index, address, bytes);
+}
+
+/** Bit 15 of the offset chooses the own queue manager, otherwise the engine behind it (device.md 2.6). */
 function writeWindow(parts: Parts, processor: CommandProcessor, offset: number, value: number): number {
+  const { qm } = processor;
   if ((offset & 0x8000) !== 0) {
-    const info = QUEUES[processor.queue];
-    if (info === undefined) return FAULT['not-modelled'];
-    const register = qmBase(info.engine) + (offset & 0x7fff);
+    const register = qm.base + (offset & 0x7fff);
     parts.faults.address = CFG_BASE + register;
     return parts.registers.writeOwn(processor.context, processor, register, value, false);
   }
-  const core = processor.context.dmaCore(processor.engine);
-  if (offset === DMA_CORE_REGISTERS.COMMIT) return startTransfer(core, processor, value & 0x7f);
-  return core.write(offset, value);
+  if (qm.dmaCore !== null) {
+    parts.faults.address = CFG_BASE + qm.base - 0x8000 + offset;
+    if (offset === DMA_CORE_REGISTERS.COMMIT) return startTransfer(processor, value & COMMIT_MASK);
+    return qm.dmaCore.write(offset, value);
+  }
+  const window = qm.engineRegisters;
+  if (window === null) return FAULT['wrong-engine'];
+  parts.faults.address = CFG_BASE + window.base + window.register(offset);
+  return window.write(offset, value);
 }
 
-/** P[i] = bit 0 of dword i; P0 stays 1 (device.md 3.4). Scalars and execution cannot reach an external stream. */
-function loadPredicates(parts: Parts, processor: CommandProcessor, config: number, address: number): number {
-  const load = (config & 0x100) !== 0;
-  const beyond = (config & 0x201) !== 0;
-  if (beyond) return FAULT['not-modelled'];
-  if (!load) return DONE;
-  parts.faults.address = address;
-  if (address % PREDICATES_BYTES !== 0) return FAULT.misaligned;
+/**
+ * Pairs of registers in a row. Each write stands for itself: the first fault is the packet's, the others are still made. A
+ * COMMIT after a fault is not: what it would start was never described.
+ */
+function writeBulk(parts: Parts, processor: CommandProcessor, words: Uint32Array, at: number, size: number): number {
+  const { faults } = parts;
+  const first = (word(words, at + 1) >>> 8) & 0xffff;
+  let outcome = DONE;
+  let address = 0;
+  for (let i = processor.bulkDone; i < size - 2; i++) {
+    const offset = (first + 4 * i) & 0xffff;
+    if (outcome > 0 && offset === DMA_CORE_REGISTERS.COMMIT) continue;
+    const status = writeWindow(parts, processor, offset, word(words, at + 2 + i));
+    if (status === STALL || status === ENGINE) {
+      processor.bulkDone = i;
+      return status;
+    }
+    if (status === TRANSFER) {
+      outcome = status;
+    } else if (status !== DONE && outcome === TRANSFER) {
+      // The packet ends with its transfer, which may be long after this.
+      faults.detached(processor.context, processor.queue, status, faults.address);
+    } else if (status !== DONE && outcome === DONE) {
+      outcome = status;
+      address = faults.address;
+    }
+  }
+  processor.bulkDone = 0;
+  processor.surcharge = size >>> 1;
+  faults.address = address;
+  return outcome;
+}
+
+function arbitrate(parts: Parts, processor: CommandProcessor, value: number): number {
+  const { arbitration } = processor.qm;
+  // Arbitration is between the four streams; switched off, the packet does nothing.
+  if (processor.isLower) return FAULT['not-modelled'];
+  if (!arbitration.enabled) return DONE;
+  if (value >= 0x8000_0000) {
+    const { quietPeriod } = arbitration;
+    if (arbitration.release(processor.index))
+      arbitration.quietUntilNs = quietPeriod === 0 ? 0 : parts.timers.dueAfter(quietPeriod);
+    return DONE;
+  }
+  if (arbitration.holder === processor.index) return DONE;
+  arbitration.request(processor.index, value & 0xff);
+  return GRANT;
+}
+
+/** Feeds a fence of the same processor after some cycles; the processor goes on meanwhile. */
+function wait(parts: Parts, processor: CommandProcessor, value: number): number {
+  const id = (value >>> 28) & 3;
+  const bit = 1 << id;
+  // One at a time for each fence: whoever sends more waits for the first to end.
+  if ((processor.waits & bit) !== 0) return STALL;
+  processor.waits |= bit;
+  parts.timers.after(value & 0xff_ffff, () => {
+    if (processor.state === DEAD) return;
+    processor.waits &= ~bit;
+    const status = processor.qm.feedFence(processor.index, id, (value >>> 24) & 0xf);
+    if (status !== DONE) parts.faults.detached(processor.context, processor.queue, status, 0);
+  });
+  return DONE;
+}
+
+function loadAndExecute(parts: Parts, processor: CommandProcessor, config: number, address: number): number {
+  if ((config & LOAD) !== 0 && !processor.hasLoaded) {
+    parts.faults.address = address;
+    if (address % PREDICATES_BYTES !== 0) return FAULT.misaligned;
+    const status =
+      (config & DST_SCALARS) !== 0 ? loadScalars(parts, processor, address) : loadPredicates(parts, processor, address);
+    if (status !== DONE) return status;
+  }
+  if ((config & EXECUTE) === 0) return DONE;
+  parts.faults.address = 0;
+  const status = executeScalars(parts, processor, (config & UPPER_SCALARS) !== 0 ? 2 : 0);
+  // A packet that has to wait does so with the registers as they were loaded.
+  processor.hasLoaded = status === STALL || status === FENCE || status === ENGINE || status === GRANT;
+  return status;
+}
+
+/** P[i] = bit 0 of dword i; P0 stays 1 (device.md 3.4). */
+function loadPredicates(parts: Parts, processor: CommandProcessor, address: number): number {
   let predicates = 1;
   for (let i = 1; i < 32; i++) {
     const status = parts.registers.readUser(processor.context, address + 4 * i);
@@ -211,25 +345,54 @@ function loadPredicates(parts: Parts, processor: CommandProcessor, config: numbe
   return DONE;
 }
 
+function loadScalars(parts: Parts, processor: CommandProcessor, address: number): number {
+  for (let i = 0; i < SCALARS; i++) {
+    const status = parts.registers.readUser(processor.context, address + 4 * i);
+    if (status !== DONE) return status;
+    processor.scalars[i] = parts.registers.lastRead;
+  }
+  return DONE;
+}
+
+/** Exactly one packet, from R0 or R2 on; one that does not fit into the registers is no packet (device.md 3.4). */
+function executeScalars(parts: Parts, processor: CommandProcessor, at: number): number {
+  const { scalars, qm } = processor;
+  const control = word(scalars, at + 1);
+  const opcode = (control >>> 24) & 0x1f;
+  const size = packetWords(scalars, at);
+  if (size === 0) return stop(parts, processor, FAULT['undefined-opcode'], opcode);
+  if (at + size > SCALARS) return FAULT['truncated-packet'];
+  // The registers hold what a user has written: no privileged attributes for it.
+  if (opcode === OPCODE.MSG_PROT) return FAULT.razwi;
+  // It could only execute itself.
+  if (opcode === OPCODE.LOAD_AND_EXE) return FAULT['not-modelled'];
+  if ((control & ENGINE_BARRIER) !== 0 && qm.barrierHolds(processor)) return ENGINE;
+  if (isSkipped(processor, opcode, control)) return DONE;
+  return effect(parts, processor, scalars, at, size, opcode);
+}
+
 /** Goes on with the transfer the processor is in, by up to `bytes`; moves past its packet when it is done. */
 export function continueTransfer(parts: Parts, processor: CommandProcessor, bytes: number): number {
   const transfer = processor.usedTransfer();
-  const { dma, faults, registers } = parts;
+  const { dma, registers } = parts;
   const { context } = processor;
   const status = dma.move(context, transfer, bytes);
   if (status !== DONE) {
     // The access is dropped and the machine carries on (device.md 1.5): the rest of this transfer is not attempted.
-    if (!faults.packet(processor, status, dma.faultAddress, OPCODE.LIN_DMA)) return STALL;
+    if (!parts.faults.packet(processor, status, dma.faultAddress, OPCODE.LIN_DMA)) return STALL;
+    const { dmaCore } = processor.qm;
+    if (dmaCore !== null) dmaCore.errorCause |= parts.decoder.faultIsWrite ? DMA_ERROR.HBW_WRITE : DMA_ERROR.HBW_READ;
     transfer.abandon();
   }
   if (transfer.remaining > 0) return DONE;
   if (transfer.completion) {
-    const core = context.dmaCore(processor.engine);
-    const written = registers.writeUser(context, processor, core.completionAddress, core.completionData);
+    const { completionAddress, completionData } = transfer;
+    const written = registers.writeUser(context, processor, completionAddress, completionData);
     if (written === STALL) return STALL;
-    if (written !== DONE && !faults.packet(processor, written, core.completionAddress, OPCODE.LIN_DMA)) return STALL;
+    if (written !== DONE && !parts.faults.packet(processor, written, completionAddress, OPCODE.LIN_DMA)) return STALL;
   }
   transfer.active = false;
-  processor.at = processor.transferEnd;
+  processor.qm.transfers--;
+  processor.bufferDone += processor.transferPacketBytes;
   return DONE;
 }

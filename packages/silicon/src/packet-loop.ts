@@ -4,20 +4,39 @@
  * no closures, no bigint in it; the frequent packets are done in place, the others in packet-effects.ts.
  */
 
-import { FAULT, OPCODE, ringAdvance, ringSlot, slotOf, slotOffset } from '@pedrera/hw';
-import { type CommandProcessor, FENCED, IDLE, RUNNABLE, STALLED, STOPPED } from './command-processor.js';
-import { continueTransfer, executePacket, FENCE as ON_FENCE, STOP, TRANSFER } from './packet-effects.js';
+import { ENGINES, FAULT, OPCODE, ringAdvance, ringSlot, slotOf, slotOffset } from '@pedrera/hw';
+import {
+  type CommandProcessor,
+  FENCED,
+  HUNG,
+  IDLE,
+  RUNNABLE,
+  STALLED,
+  STOPPED,
+  WAITS_FOR_ENGINE,
+  WAITS_FOR_GRANT,
+} from './command-processor.js';
+import { CommandView } from './command-view.js';
+import { continueTransfer, executePacket } from './packet-effects.js';
 import type { Parts } from './parts.js';
+import type { QueueManager } from './queue-manager.js';
 import { SliceSize } from './slice-size.js';
-import { DONE, STALL } from './status.js';
+import { CROSSING, DONE, ENGINE, GRANT, FENCE as ON_FENCE, STALL, STOP, TRANSFER } from './status.js';
 
 const NOP = OPCODE.NOP;
-const MSG_SHORT = OPCODE.MSG_SHORT;
 const FENCE = OPCODE.FENCE;
 
-/** A MSG_SHORT that writes a sync object: these control bits are as given, the others are address or do not matter. */
-const SOB_WRITE_MASK = 0x0070_e003;
-const SOB_WRITE = 0x0040_0000;
+/** Opcode and engine barrier of a packet's head: one comparison finds the frequent packets without a barrier. */
+const HEAD_SHIFT = 24;
+const HEAD_MASK = 0x3f;
+const OPCODE_MASK = 0x1f;
+
+/**
+ * A MSG_SHORT without engine barrier that writes a sync object: opcode, barrier and these bits are as given, the others are
+ * address or do not matter.
+ */
+const SOB_WRITE_MASK = 0x3f70_e003;
+const SOB_WRITE = 0x0440_0000;
 /** Base 3 (W_S) instead of base 1 (E_N, dcore 2). */
 const SOB_WRITE_W_S = 0x0080_0000;
 const E_N_FIRST_SOB = 4096;
@@ -32,35 +51,72 @@ export interface TurnLimits {
 
 export class PacketLoop {
   readonly #parts: Parts;
+  readonly view: CommandView;
   /** Packets executed since the machine was made. */
   packets = 0;
   readonly slice = new SliceSize();
+  /** By engine id: not 0 for one that makes no more progress until the device is reset. */
+  readonly hungEngines = new Uint8Array(ENGINES.length);
   #packetsLeft = 0;
   #bytesLeft = 0;
+  /** Set when the next packet lies in more than one piece of memory. */
+  #crossing = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.view = new CommandView(parts.bus, parts.decoder);
   }
 
-  /** Gives the processor its turn and leaves the outcome in its state: RUNNABLE means the limits ended it. */
+  /** Power-on state. Precondition: no processor is left. */
+  reset(): void {
+    this.hungEngines.fill(0);
+    this.#parts.timers.clear();
+    this.view.forget();
+  }
+
+  /** Gives the processor its turn and leaves the outcome in its state: RUNNABLE means it wants another one. */
   run(processor: CommandProcessor, limits: TurnLimits): void {
     this.#packetsLeft = limits.packets;
     this.#bytesLeft = limits.bytes;
+    if (this.hungEngines[processor.engine] !== 0) processor.state = HUNG;
     while (processor.state === RUNNABLE) {
       if (processor.inTransfer) {
         if (this.#bytesLeft <= 0) return;
         this.#transfer(processor);
-      } else if (processor.at < processor.end) {
-        if (this.#packetsLeft <= 0 || this.#bytesLeft <= 0) return;
-        this.#execute(processor);
-      } else if (processor.fetched === processor.pi) {
-        processor.state = IDLE;
       } else {
-        if (this.#packetsLeft <= 0) return;
-        this.#packetsLeft--;
-        this.#fetch(processor);
+        if (this.#packetsLeft <= 0 || this.#bytesLeft <= 0) return;
+        if (processor.bufferDone < processor.bufferBytes) this.#execute(processor);
+        else if (processor.isLower) this.#takeLower(processor);
+        else this.#fetch(processor);
       }
     }
+    if (processor.qm.arbitration.requests !== 0) this.#grant(processor.qm, processor);
+  }
+
+  /**
+   * Gives the lock of a queue manager to who is next, once none of its processors can go on without (device.md 2.5). `current`
+   * is the one whose turn it is: it is put back by who gave it the turn.
+   */
+  #grant(qm: QueueManager, current: CommandProcessor | null): void {
+    const { arbitration } = qm;
+    if (arbitration.requests === 0 || arbitration.holder >= 0) return;
+    if (qm.processors.some((processor) => processor.isActive)) return;
+    const { timers } = this.#parts;
+    const { quietUntilNs } = arbitration;
+    if (quietUntilNs > 0 && !timers.isPast(quietUntilNs)) {
+      if (arbitration.isQuiet) return;
+      arbitration.isQuiet = true;
+      timers.at(quietUntilNs, () => {
+        arbitration.isQuiet = false;
+        arbitration.quietUntilNs = 0;
+        this.#grant(qm, null);
+      });
+      return;
+    }
+    const chosen = qm.processors[arbitration.grant()] as CommandProcessor;
+    if (chosen.state !== WAITS_FOR_GRANT) return;
+    if (chosen === current) chosen.state = RUNNABLE;
+    else qm.wake(chosen);
   }
 
   #transfer(processor: CommandProcessor): void {
@@ -73,47 +129,94 @@ export class PacketLoop {
     if (isTimed) this.slice.took(dma.bytes - moved, nowNs() - startNs);
     this.#bytesLeft -= dma.spent - spent;
     if (status === STALL) processor.state = STALLED;
+    else if (!processor.inTransfer && processor.qm.parked > 0) processor.qm.wakeParked();
   }
 
+  /** The next descriptor of the ring. What an external queue's points to is host memory, given by its bus address. */
   #fetch(processor: CommandProcessor): void {
     const { ring, fetched } = processor;
+    if (ring === null || fetched === processor.pi) {
+      processor.state = IDLE;
+      return;
+    }
+    this.#packetsLeft--;
     const address = ring.descriptorAddress(fetched);
     const bytes = ring.descriptorBytes(fetched);
-    const slot = slotOf(address);
-    const offset = slotOffset(address);
-    const block = this.#parts.bus.block(slot);
     processor.currentSlot = ringSlot(fetched, ring.length);
     processor.reportedFaults = 0;
-    const usable = block !== undefined && bytes > 0 && bytes % 8 === 0 && offset % 8 === 0;
-    if (!usable || offset + bytes > block.bytes.length) {
+    const usable = bytes > 0 && bytes % 8 === 0 && (!processor.qm.isExternal || this.#isOnBus(address, bytes));
+    if (!usable) {
       if (!this.#parts.faults.packet(processor, FAULT['bad-descriptor'], address, -1)) {
         processor.state = STALLED;
         return;
       }
     } else {
-      processor.bufferSlot = slot;
-      processor.start = processor.at = offset >>> 2;
-      processor.end = (offset + bytes) >>> 2;
+      begin(processor, address, bytes);
     }
     processor.fetched = ringAdvance(fetched, ring.length);
     ring.fetched = processor.fetched;
   }
 
-  #execute(processor: CommandProcessor): void {
-    const block = this.#parts.bus.block(processor.bufferSlot);
-    if (block === undefined) {
-      // The kernel took the memory away under the command buffer.
-      if (this.#parts.faults.packet(processor, FAULT['bus-error'], 0, -1)) processor.at = processor.end;
-      else processor.state = STALLED;
-      return;
-    }
-    const left = this.#packetsLeft;
-    this.#packetsLeft = this.#packetsFrom(processor, block.words, left);
-    this.packets += left - this.#packetsLeft;
+  #isOnBus(address: number, bytes: number): boolean {
+    const block = this.#parts.bus.block(slotOf(address));
+    const offset = slotOffset(address);
+    return block !== undefined && offset % 8 === 0 && offset + bytes <= block.bytes.length;
   }
 
-  /** Executes packets of one command buffer, `budget` at most; returns how much of the budget is left. */
+  /** The lower processor is done with a buffer: those at a barrier look again, and the next one in CQ4 is begun. */
+  #takeLower(processor: CommandProcessor): void {
+    const { qm } = processor;
+    const { fifo } = qm;
+    if (processor.inBuffer) {
+      processor.inBuffer = false;
+      qm.lowerFinished++;
+    }
+    const taken = fifo.take();
+    if (qm.parked > 0) qm.wakeParked();
+    if (!taken) {
+      processor.state = IDLE;
+      return;
+    }
+    this.#packetsLeft--;
+    processor.queue = fifo.queue;
+    processor.currentSlot = fifo.slot;
+    processor.reportedFaults = 0;
+    processor.inBuffer = true;
+    begin(processor, fifo.address, fifo.bytes);
+  }
+
+  #execute(processor: CommandProcessor): void {
+    const { view } = this;
+    let status = view.open(processor);
+    if (status === DONE && processor.at < processor.end) this.#inView(processor);
+    else this.#crossing = true;
+    if (this.#crossing) {
+      this.#crossing = false;
+      if (status === DONE) status = view.stage(processor);
+      if (status === DONE) this.#inView(processor);
+    }
+    if (status !== DONE) {
+      // The rest of the buffer is not attempted.
+      if (this.#parts.faults.packet(processor, status, view.faultAddress, -1))
+        processor.bufferDone = processor.bufferBytes;
+      else processor.state = STALLED;
+    }
+    view.forget();
+  }
+
+  #inView(processor: CommandProcessor): void {
+    const from = processor.at;
+    const left = this.#packetsLeft;
+    this.#packetsLeft = this.#packetsFrom(processor, this.view.words, left);
+    this.packets += left - this.#packetsLeft;
+    this.#packetsLeft -= processor.surcharge;
+    processor.surcharge = 0;
+    processor.bufferDone += 4 * (processor.at - from);
+  }
+
+  /** Executes packets in view, `budget` at most; returns how much of the budget is left. */
   #packetsFrom(processor: CommandProcessor, words: Uint32Array, budget: number): number {
+    const { qm } = processor;
     const sync = this.#parts.sync;
     const values = sync.values;
     const owners = sync.owners;
@@ -125,13 +228,13 @@ export class PacketLoop {
     let writes = 0;
     while (left > 0 && at < end) {
       const control = words[at + 1] as number;
-      const opcode = (control >>> 24) & 0x1f;
-      if (opcode === NOP) {
+      const head = (control >>> HEAD_SHIFT) & HEAD_MASK;
+      if (head === NOP) {
         at += 2;
         left--;
         continue;
       }
-      if (opcode === MSG_SHORT && (control & SOB_WRITE_MASK) === SOB_WRITE) {
+      if ((control & SOB_WRITE_MASK) === SOB_WRITE) {
         const sob = ((control & 0x1ffc) >> 2) + ((control & SOB_WRITE_W_S) !== 0 ? 0 : E_N_FIRST_SOB);
         const word = words[at] as number;
         const value = (word & 0x7fff) + (word >= 0x8000_0000 ? (values[sob] as number) : 0);
@@ -142,7 +245,7 @@ export class PacketLoop {
           left--;
           continue;
         }
-      } else if (opcode === FENCE) {
+      } else if (head === FENCE) {
         // Underflow and predicates other than P0 are rare enough for the general way.
         const word = words[at] as number;
         const id = word >>> 30;
@@ -154,20 +257,54 @@ export class PacketLoop {
           continue;
         }
       }
+      if (head > OPCODE_MASK && qm.barrierHolds(processor)) {
+        park(processor, ENGINE);
+        break;
+      }
       processor.at = at;
-      const status = executePacket(this.#parts, processor, words, opcode);
+      const status = executePacket(this.#parts, processor, words, head & OPCODE_MASK);
       at = processor.at;
       if (status !== DONE) {
-        if (status === STALL) processor.state = STALLED;
-        else if (status === STOP) processor.state = STOPPED;
-        else if (status === ON_FENCE) processor.state = FENCED;
-        else if (status === TRANSFER) left--;
+        if (status === TRANSFER) left--;
+        else if (status === CROSSING) this.#crossing = true;
+        else park(processor, status);
         break;
       }
       left--;
+      if (processor.surcharge > 0) break;
     }
     processor.at = at;
     sync.writes += writes;
     return left;
+  }
+}
+
+function begin(processor: CommandProcessor, address: number, bytes: number): void {
+  processor.bufferAddress = address;
+  processor.bufferBytes = bytes;
+  processor.bufferDone = 0;
+}
+
+/** The processor stands at a packet that has to wait, or that stopped it. */
+function park(processor: CommandProcessor, status: number): void {
+  switch (status) {
+    case STALL:
+      processor.state = STALLED;
+      break;
+    case STOP:
+      processor.state = STOPPED;
+      break;
+    case ON_FENCE:
+      processor.state = FENCED;
+      break;
+    case ENGINE:
+      processor.state = WAITS_FOR_ENGINE;
+      processor.qm.parked++;
+      break;
+    case GRANT:
+      processor.state = WAITS_FOR_GRANT;
+      break;
+    default:
+      throw new RangeError(`packet status ${status}`);
   }
 }

@@ -5,41 +5,55 @@
  */
 
 import {
-  ARB_CFG_0_ENABLE,
+  blockEngine,
+  blockKind,
+  blockRegister,
+  CQ_STRIDE,
+  cpFenceRdataAddress,
+  DMA_CORE_REGISTERS,
   dcoreOfOffset,
   ENGINES,
   FAULT,
   type FabricFifo,
-  FENCES_PER_STREAM,
-  fenceOfOffset,
-  fenceRdataAddress,
+  FENCE_REGISTER_STRIDE,
+  hasQueueManager,
+  isUserRegister,
+  MME_CTRL_REGISTERS,
   MSI_INTR_0,
   MSI_REQ,
   MSI_VECTORS,
+  PSOC_TIMESTAMP,
   QM_REGISTERS,
-  qmBase,
+  REGISTER_BLOCK,
+  registerBlock,
   SM_BLOCK_SIZE,
   SM_REGISTERS,
   SOBS_PER_DCORE,
+  STREAMS_PER_ENGINE,
   sobAddress,
+  TPC_CFG_REGISTERS,
 } from '@pedrera/hw';
-import { Access, type AddressDecoder, IS_MAPPED_REGISTER, IS_MEMORY } from './address-decoder.js';
-import { type CommandProcessor, FENCED, RUNNABLE } from './command-processor.js';
+import { Access, type AddressDecoder, IS_MAPPED_REGISTER, IS_MEMORY, IS_PROCESS } from './address-decoder.js';
+import type { CommandProcessor } from './command-processor.js';
 import type { Context } from './context.js';
 import type { FaultReporter } from './faults.js';
-import type { RunQueue } from './run-queue.js';
-import { DONE, STALL } from './status.js';
+import type { QueueManager } from './queue-manager.js';
+import type { RegisterFile } from './register-file.js';
+import { DONE, ENGINE, STALL } from './status.js';
 import type { SyncManager } from './sync-manager.js';
 
-const QM_SIZE = 0x1000;
-const MODELLED_ENGINES = 2;
-const qmBases = ENGINES.slice(0, MODELLED_ENGINES).map(qmBase);
+const FENCE_RDATA_END = QM_REGISTERS.CP_FENCE_CNT;
+const CQ4_CTL = QM_REGISTERS.CQ4_PTR_LO + 0xc;
+const WEIGHTS_END = QM_REGISTERS.ARB_WRR_WEIGHT_0 + 4 * STREAMS_PER_ENGINE;
+/** By engine id. */
+const isSlave = ENGINES.map((engine) => !hasQueueManager(engine));
 
 export interface RegisterBusOptions {
   readonly index: number;
   readonly decoder: AddressDecoder;
   readonly faults: FaultReporter;
-  readonly runQueue: RunQueue;
+  /** The registers that are nothing but memory. */
+  readonly plain: RegisterFile;
   readonly fabricOut: ReadonlyMap<number, FabricFifo>;
   readonly contextOf: (asid: number) => Context | undefined;
 }
@@ -70,6 +84,7 @@ export class RegisterBus {
     const kind = this.#options.decoder.user(context, address, true, access);
     if (kind > 0) return kind;
     if (kind === IS_MEMORY) return storeWord(access, value);
+    if (kind === IS_PROCESS) return access.storeWord(value);
     if (kind === IS_MAPPED_REGISTER) return this.#writeMapped(origin, access.device, access.register, value);
     return this.writeOwn(context, origin, access.register, value, false);
   }
@@ -81,18 +96,21 @@ export class RegisterBus {
     const kind = this.#options.decoder.privileged(address, access);
     if (kind > 0) return kind;
     if (kind === IS_MEMORY) return storeWord(access, value);
+    if (kind === IS_PROCESS) return access.storeWord(value);
     if (kind === IS_MAPPED_REGISTER) return this.#writeMapped(origin, access.device, access.register, value);
     return this.writeOwn(origin.context, origin, access.register, value, true);
   }
 
   isRegister(context: Context, address: number): boolean {
-    return this.#options.decoder.user(context, address, true, this.#access) < 0;
+    const kind = this.#options.decoder.user(context, address, true, this.#access);
+    return kind < 0 && kind !== IS_PROCESS;
   }
 
   readUser(context: Context, address: number): number {
     const access = this.#access;
     const kind = this.#options.decoder.user(context, address, false, access);
-    if (kind !== IS_MEMORY) return kind > 0 ? kind : FAULT.razwi;
+    if (kind === IS_PROCESS) access.load(4);
+    else if (kind !== IS_MEMORY) return kind > 0 ? kind : FAULT.razwi;
     if (access.after < 4) return FAULT['page-fault'];
     const { bytes, offset } = access;
     this.lastRead = (bytes[offset] as number) | ((bytes[offset + 1] as number) << 8);
@@ -114,19 +132,27 @@ export class RegisterBus {
     if (offset % 4 !== 0) return FAULT.misaligned;
     const dcore = dcoreOfOffset(offset);
     if (dcore >= 0) return this.#writeSync(context, origin, dcore, offset & (SM_BLOCK_SIZE - 1), value, privileged);
-    const fence = fenceOfOffset(offset);
-    if (fence >= 0) return this.#feedFence(context, fence, value);
+    const block = registerBlock(offset);
+    if (block !== 0) return this.#writeEngine(context, origin, block, offset, value, privileged);
     if (privileged && isMsi(offset)) {
       const vector = offset === MSI_REQ ? 0 : (offset - MSI_INTR_0) >> 2;
       return this.#options.faults.msi(context.asid, vector) ? DONE : STALL;
     }
-    return writeQueueManager(offset, value);
+    return this.#writeOther(context, offset, value, privileged);
   }
 
-  /** A register write that arrived from another device: sync objects only. */
+  /**
+   * A register write that arrived from another device: sync objects only, and only ones that somebody holds. A write that was
+   * on its way while this device was reset finds nobody, and leaves no trace.
+   */
   writeFromPeer(offset: number, value: number): void {
     const sob = sobOfOffset(offset);
-    if (sob < 0) return;
+    if (sob < 0 || this.#sync.owners[sob] === 0) return;
+    this.#reportOverflow(sob, value);
+    this.#sync.writeSob(sob, value);
+  }
+
+  writeSobFromHost(sob: number, value: number): void {
     this.#reportOverflow(sob, value);
     this.#sync.writeSob(sob, value);
   }
@@ -180,17 +206,81 @@ export class RegisterBus {
     if (owner !== undefined) this.#options.faults.detached(owner, -1, FAULT['sob-overflow'], addressOfSob(sob));
   }
 
-  #feedFence(context: Context, fence: number, value: number): number {
-    // Every context has streams of its own: a fence register means the one of the writer's context.
-    const target = context.processors[Math.floor(fence / FENCES_PER_STREAM)];
-    if (target === undefined) return FAULT.razwi;
-    const status = target.feedFence(fence % FENCES_PER_STREAM, value);
-    if (status !== DONE)
-      this.#options.faults.detached(context, target.queue, status, fenceRdataAddress(target.queue, fence % 4));
-    if (target.state === FENCED && target.fenceIsSatisfied) {
-      target.state = RUNNABLE;
-      this.#options.runQueue.push(target);
+  /** Every context has queue managers and engine registers of its own: an address means those of the writer's context. */
+  #writeEngine(
+    context: Context,
+    origin: CommandProcessor | null,
+    block: number,
+    offset: number,
+    value: number,
+    privileged: boolean,
+  ): number {
+    const engine = blockEngine(block);
+    const register = blockRegister(offset);
+    if (isSlave[engine] === true) {
+      if (register === MME_CTRL_REGISTERS.CMD) return FAULT['not-modelled'];
+      return this.#writeOther(context, offset, value, privileged);
     }
+    const qm = context.queueManager(engine);
+    const kind = blockKind(block);
+    if (kind === REGISTER_BLOCK.QM) return this.#writeQueueManager(qm, origin, register, value);
+    if (kind === REGISTER_BLOCK.DMA_CORE) {
+      // Only the core's own command processors can start it: whose transfer would it be otherwise?
+      if (register === DMA_CORE_REGISTERS.COMMIT) return FAULT['not-modelled'];
+      if (isProtectedCoreRegister(register)) return FAULT.razwi;
+      return qm.dmaCore?.write(register, value) ?? FAULT.razwi;
+    }
+    const status = kind === REGISTER_BLOCK.TPC_CFG ? TPC_CFG_REGISTERS.STATUS : MME_CTRL_REGISTERS.ARCH_STATUS;
+    if (register === status) return FAULT.razwi;
+    return qm.engineRegisters?.write(register, value) ?? FAULT.razwi;
+  }
+
+  /** What the protection bits leave to users (device.md 2.4); the rest is the driver's. */
+  #writeQueueManager(qm: QueueManager, origin: CommandProcessor | null, register: number, value: number): number {
+    if (register >= QM_REGISTERS.CP_FENCE_RDATA && register < FENCE_RDATA_END)
+      return this.#feedFence(qm, register - QM_REGISTERS.CP_FENCE_RDATA, value);
+    if (register >= QM_REGISTERS.ARB_WRR_WEIGHT_0 && register < WEIGHTS_END) {
+      qm.arbitration.weights[(register - QM_REGISTERS.ARB_WRR_WEIGHT_0) >> 2] = value;
+      return DONE;
+    }
+    if (register >= QM_REGISTERS.CQ4_PTR_LO && register < QM_REGISTERS.CQ4_PTR_LO + CQ_STRIDE)
+      return loadLower(qm, origin, register, value);
+    switch (register) {
+      case QM_REGISTERS.ARB_CFG_0:
+        qm.setArbitration(value);
+        return DONE;
+      case QM_REGISTERS.ARB_MST_QUIET_PER:
+        qm.arbitration.quietPeriod = value;
+        return DONE;
+      default:
+        return FAULT.razwi;
+    }
+  }
+
+  /** `at` counts from the first RDATA register. A processor that does not exist counts nothing. */
+  #feedFence(qm: QueueManager, at: number, value: number): number {
+    const fence = Math.floor(at / FENCE_REGISTER_STRIDE);
+    const cp = (at % FENCE_REGISTER_STRIDE) >> 2;
+    const target = qm.processors[cp];
+    if (target === undefined) return FAULT.razwi;
+    const status = qm.feedFence(cp, fence, value);
+    if (status !== DONE) {
+      const address = cpFenceRdataAddress(qm.engine, cp, fence);
+      this.#options.faults.detached(qm.context, target.queue, status, address, target.isLower);
+    }
+    return DONE;
+  }
+
+  /**
+   * Any other register is a word that reads what was written. Users reach those of the windows that are theirs, if they have
+   * the bare device to themselves: between several, no word may pass that was not given.
+   */
+  #writeOther(context: Context, offset: number, value: number, privileged: boolean): number {
+    if (!privileged) {
+      const isCounter = offset === PSOC_TIMESTAMP.CNTCVL || offset === PSOC_TIMESTAMP.CNTCVU;
+      if (!context.rights.physicalHbm || !isUserRegister(offset) || isCounter) return FAULT.razwi;
+    }
+    this.#options.plain.write(offset, value);
     return DONE;
   }
 
@@ -225,14 +315,34 @@ function sobOfOffset(offset: number): number {
   return dcore * SOBS_PER_DCORE + ((register - SM_REGISTERS.SOB) >> 2);
 }
 
-/** Queue-manager registers other than the fences. Arbitration is not modelled; leaving it off is. */
-function writeQueueManager(offset: number, value: number): number {
-  for (const base of qmBases) {
-    if (offset < base || offset >= base + QM_SIZE) continue;
-    const disablesArbitration = offset === base + QM_REGISTERS.ARB_CFG_0 && (value & ARB_CFG_0_ENABLE) === 0;
-    return disablesArbitration ? DONE : FAULT['not-modelled'];
+function isProtectedCoreRegister(register: number): boolean {
+  switch (register) {
+    case DMA_CORE_REGISTERS.CFG_0:
+    case DMA_CORE_REGISTERS.CFG_0 + 4:
+    case DMA_CORE_REGISTERS.PROT:
+    case DMA_CORE_REGISTERS.SECURE_PROPS:
+    case DMA_CORE_REGISTERS.NON_SECURE_PROPS:
+    case DMA_CORE_REGISTERS.ERR_CFG:
+    case DMA_CORE_REGISTERS.ERR_CAUSE:
+    case DMA_CORE_REGISTERS.STS0:
+    case DMA_CORE_REGISTERS.STS1:
+      return true;
+    default:
+      return false;
   }
-  return FAULT.razwi;
+}
+
+/** CQ4 is loaded by the streams above it: what CP_DMA does, register by register (device.md 2.6). */
+function loadLower(qm: QueueManager, origin: CommandProcessor | null, register: number, value: number): number {
+  if (!qm.hasLower || origin === null || origin.qm !== qm || origin.isLower) return FAULT.razwi;
+  const { cq4 } = qm;
+  if (register !== CQ4_CTL) {
+    cq4[(register - QM_REGISTERS.CQ4_PTR_LO) >> 2] = value;
+    return DONE;
+  }
+  const address = (cq4[1] as number) * 2 ** 32 + (cq4[0] as number);
+  const status = qm.loadLower(origin.index, address, cq4[2] as number);
+  return status === ENGINE ? STALL : status;
 }
 
 function storeWord(access: Access, value: number): number {

@@ -34,6 +34,20 @@ describe('scheduling', () => {
     expect(machine.state(1, 0)).toBe('fence');
   });
 
+  it('contexts-take-turns-not-streams', () => {
+    const machine = new TestMachine({ turn: { packets: 1, bytes: 64 } });
+    for (const asid of [1, 2]) machine.device.createContext(asid, rights());
+    for (const queue of [0, 1, 2, 3, 4, 5, 6]) machine.submit(1, queue, (p) => p.nop(50));
+    machine.submit(2, 0, (p) => p.nop(50));
+    const turns = { 1: 0, 2: 0 };
+    while (machine.state(2, 0) !== 'idle') {
+      const next = machine.device.machine.runnable()[0];
+      turns[next?.asid === 2 ? 2 : 1]++;
+      machine.device.step();
+    }
+    expect(Math.abs(turns[1] - turns[2])).toBeLessThanOrEqual(2);
+  });
+
   it('idle-contexts-cost-nothing-to-a-step', () => {
     const machine = new TestMachine();
     for (let asid = 1; asid <= 300; asid++) {
@@ -45,10 +59,10 @@ describe('scheduling', () => {
     machine.submit(200, 4, (p) => p.nop());
     expect(machine.device.machine.runnable()).toEqual([{ asid: 200, queue: 4 }]);
     expect(machine.device.machine.snapshot().streams).toHaveLength(301);
-    expect(machine.device.machine.snapshot().engines.slice(0, 3)).toEqual([
-      { name: 'DMA0', busy: true },
-      { name: 'DMA1', busy: true },
-      { name: 'DMA2', busy: false },
+    expect(machine.device.machine.snapshot().engines.slice(0, 3)).toMatchObject([
+      { name: 'DMA0', busy: true, hung: false },
+      { name: 'DMA1', busy: true, hung: false },
+      { name: 'DMA2', busy: false, hung: false },
     ]);
   });
 

@@ -2,41 +2,78 @@
 
 import {
   type ArmedMonitor,
-  type DeviceSnapshot,
+  cpFenceRdataAddress,
   decodeMonitorArm,
   ENGINES,
-  fenceRdataAddress,
+  type EngineSnapshot,
+  type EngineStatus,
+  hasQueueManager,
+  MME_STATUS_IDLE,
   MONITORS_PER_DCORE,
-  packetWords,
   SOBS_PER_DCORE,
   SOBS_PER_GROUP,
   type StreamSnapshot,
   type StreamState,
+  type SyncObjectSnapshot,
+  TPC_STATUS_IDLE,
 } from '@pedrera/hw';
-import type { BusMemory } from './bus-memory.js';
-import { type CommandProcessor, DEAD, FENCED, IDLE, RUNNABLE, STALLED, STOPPED } from './command-processor.js';
+import {
+  type CommandProcessor,
+  DEAD,
+  FENCED,
+  HUNG,
+  IDLE,
+  RUNNABLE,
+  STALLED,
+  STOPPED,
+  WAITS_FOR_ENGINE,
+  WAITS_FOR_GRANT,
+} from './command-processor.js';
+import type { Context } from './context.js';
+import { clockGateStatus, cpStatus, dmaCoreStatus, globalStatus, type HeadReader } from './qm-registers.js';
 import type { SyncManager } from './sync-manager.js';
 
-export function streamSnapshot(processor: CommandProcessor, bus: BusMemory): StreamSnapshot {
-  const { asid, queue, pi, fetched, ring, fenceId, fenceTarget } = processor;
+/** Whether the host hung the engine with this id. */
+export type Hangs = (engineId: number) => boolean;
+
+/** Streams that have a ring, by context and queue; behind them the lower processors that have been given work. */
+export function streamSnapshots(contexts: Iterable<Context>, hangs: Hangs, head: HeadReader): StreamSnapshot[] {
+  const upper: StreamSnapshot[] = [];
+  const lower: StreamSnapshot[] = [];
+  for (const context of contexts) {
+    for (const processor of context.processors)
+      if (processor !== undefined) upper.push(streamSnapshot(processor, hangs, head));
+    for (const { lower: processor, fifo } of context.queueManagers())
+      if (processor !== null && fifo.pushed > 0) lower.push(streamSnapshot(processor, hangs, head));
+  }
+  return [...upper, ...lower];
+}
+
+function streamSnapshot(processor: CommandProcessor, hangs: Hangs, head: HeadReader): StreamSnapshot {
+  const { asid, queue, qm, index, isLower, ring, fenceId, fenceTarget } = processor;
+  const { fifo } = qm;
+  const words = head(processor);
   return {
     asid,
     queue,
-    pi,
-    fetched,
-    completed: ring.completed,
-    state: streamState(processor),
-    head: headPacket(processor, bus),
+    engine: qm.engine,
+    lower: isLower,
+    pi: isLower ? fifo.pushed : processor.pi,
+    fetched: isLower ? fifo.pushed - fifo.size : processor.fetched,
+    completed: isLower ? qm.lowerFinished : (ring?.completed ?? 0),
+    state: hangs(qm.engineId) ? 'hung' : streamState(processor),
+    head: words === null ? null : { words, offset: processor.bufferDone, bytes: processor.bufferBytes },
     fence:
       processor.state === FENCED
         ? {
             id: fenceId,
             target: fenceTarget,
             value: processor.fences[fenceId] as number,
-            rdataAddress: fenceRdataAddress(queue, fenceId),
+            rdataAddress: cpFenceRdataAddress(qm.engine, index, fenceId),
           }
         : null,
     fenceCounters: [...processor.fences],
+    cpSts: cpStatus(processor),
   };
 }
 
@@ -50,24 +87,21 @@ function streamState(processor: CommandProcessor): StreamState {
       return 'stalled';
     case STOPPED:
       return 'stopped';
+    case WAITS_FOR_GRANT:
+      return 'arbitration';
+    case WAITS_FOR_ENGINE:
+      return 'barrier';
+    case HUNG:
+      return 'hung';
     case IDLE:
     case DEAD:
       return 'idle';
   }
 }
 
-function headPacket(processor: CommandProcessor, bus: BusMemory): StreamSnapshot['head'] {
-  const { at, start, end } = processor;
-  const words = bus.block(processor.bufferSlot)?.words;
-  if (at >= end || words === undefined) return null;
-  // An undefined opcode has no size; its header says which it is.
-  const size = Math.min(packetWords(words, at) || 2, end - at);
-  return { words: [...words.subarray(at, at + size)], offset: (at - start) * 4, bytes: (end - start) * 4 };
-}
-
 export function armedMonitors(sync: SyncManager): ArmedMonitor[] {
   const armed: ArmedMonitor[] = [];
-  sync.forEachArmed((index, { asid, payloadAddress, payloadData, condition }) => {
+  sync.forEachArmed((index, { asid, payloadAddress, payloadData, condition, pending }) => {
     const dcore = Math.floor(index / MONITORS_PER_DCORE);
     const { group, mask, mode, value } = decodeMonitorArm(condition);
     const objects: { sob: number; value: number }[] = [];
@@ -76,14 +110,60 @@ export function armedMonitors(sync: SyncManager): ArmedMonitor[] {
       if ((mask & (1 << bit)) === 0) objects.push({ sob, value: sync.values[dcore * SOBS_PER_DCORE + sob] as number });
     }
     const monitor = index % MONITORS_PER_DCORE;
-    armed.push({ dcore, monitor, asid, payloadAddress, payloadData, mode, value, mask, group, objects });
+    armed.push({ dcore, monitor, asid, payloadAddress, payloadData, mode, value, mask, group, pending, objects });
   });
   return armed;
 }
 
-/** In the order of ENGINES. A stream that waits on a fence keeps its engine from being idle (device.md 4.5). */
-export function engineStates(processors: Iterable<CommandProcessor>): DeviceSnapshot['engines'] {
-  const busy = new Set<number>();
-  for (const processor of processors) if (processor.state !== IDLE) busy.add(processor.engine);
-  return ENGINES.map((name, id) => ({ name, busy: busy.has(id) }));
+export function syncObjects(sync: SyncManager): SyncObjectSnapshot[] {
+  const found: SyncObjectSnapshot[] = [];
+  sync.values.forEach((value, object) => {
+    if (value === 0) return;
+    const dcore = Math.floor(object / SOBS_PER_DCORE);
+    found.push({ dcore, sob: object % SOBS_PER_DCORE, value, asid: sync.owners[object] as number });
+  });
+  return found;
+}
+
+/** In the order of ENGINES. */
+export function engineStates(contexts: readonly Context[], hangs: Hangs): EngineSnapshot[] {
+  return engineStatuses(contexts, hangs).map(({ name, idle }, id) => ({ name, busy: !idle, hung: hangs(id) }));
+}
+
+/**
+ * The registers the idle check reads, of each engine, over all contexts: it is idle if it is for every one of them. A stream
+ * that waits on a fence keeps its engine from being idle (device.md 4.5).
+ */
+export function engineStatuses(contexts: readonly Context[], hangs: Hangs): EngineStatus[] {
+  return ENGINES.map((name, id) => {
+    const hung = hangs(id);
+    const kind = name.slice(0, 3);
+    if (!hasQueueManager(name)) {
+      const status = hung ? 0 : MME_STATUS_IDLE;
+      return { name, idle: !hung, qmGlblSts0: undefined, qmCgmSts: undefined, status };
+    }
+    let idleBits = globalStatus(undefined, hung);
+    let stopBits = 0;
+    let core = dmaCoreStatus(undefined, hung);
+    for (const context of contexts) {
+      const qm = context.peekQueueManager(id);
+      if (qm === undefined) continue;
+      const word = globalStatus(qm, hung);
+      idleBits &= word;
+      stopBits |= word;
+      core |= dmaCoreStatus(qm, hung);
+    }
+    const qmGlblSts0 = (idleBits | (stopBits & STOP_BITS)) >>> 0;
+    const qmCgmSts = clockGateStatus(qmGlblSts0);
+    const idle = qmCgmSts !== 0 && core === 0;
+    return { name, idle, qmGlblSts0, qmCgmSts, status: engineStatusWord(kind, core >>> 0, hung) };
+  });
+}
+
+const STOP_BITS = 0xffff_0000;
+
+function engineStatusWord(kind: string, core: number, hung: boolean): number | undefined {
+  if (kind === 'DMA') return core;
+  if (kind === 'TPC') return hung ? 0 : TPC_STATUS_IDLE;
+  return kind === 'MME' ? (hung ? 0 : MME_STATUS_IDLE) : undefined;
 }

@@ -29,6 +29,9 @@ const IDLE = 0;
 const ARMED = 1;
 const FIRING = 2;
 
+/** In place of who armed it: the context is gone, and what the monitor writes goes nowhere. */
+const NOBODY = 0xffff;
+
 export interface PayloadSink {
   /** Writes a fired monitor's payload with the rights of context `asid`; false if it has to be tried again later. */
   deliver(asid: number, queue: number, address: number, data: number): boolean;
@@ -43,6 +46,9 @@ export class SyncManager {
   fired = 0;
 
   readonly monitorOwners = new Uint16Array(MONITORS);
+  /** Held by a persistent lease: what the holder leaves behind stays. */
+  readonly persistentSobs = new Uint8Array(SOBS);
+  readonly persistentMonitors = new Uint8Array(MONITORS);
   readonly #lastWatcher = new Int16Array(GROUPS).fill(-1);
   readonly #next = new Int16Array(MONITORS).fill(-1);
   readonly #previous = new Int16Array(MONITORS).fill(-1);
@@ -123,6 +129,23 @@ export class SyncManager {
     }
   }
 
+  /** `register` as in writeMonitor(). */
+  readMonitor(dcore: number, register: number): number {
+    const monitor = dcore * MONITORS_PER_DCORE + ((register & 0x7ff) >> 2);
+    switch (register & ~0x7ff) {
+      case SM_REGISTERS.MON_PAY_ADDRL:
+        return this.#payloadLow[monitor] as number;
+      case SM_REGISTERS.MON_PAY_ADDRH:
+        return this.#payloadHigh[monitor] as number;
+      case SM_REGISTERS.MON_PAY_DATA:
+        return this.#payloadData[monitor] as number;
+      case SM_REGISTERS.MON_ARM:
+        return this.#condition[monitor] as number;
+      default:
+        return this.#state[monitor] === IDLE ? 0 : 1 | (this.#pending(monitor) << 1);
+    }
+  }
+
   #arm(monitor: number, condition: number, asid: number, queue: number, privileged: boolean): number {
     const group = Math.floor(monitor / MONITORS_PER_DCORE) * GROUPS_PER_DCORE + (condition & 0xff);
     if (!privileged && !this.#ownsWatched(group, condition, asid)) return FAULT.razwi;
@@ -145,10 +168,23 @@ export class SyncManager {
     this.#state[monitor] = IDLE;
   }
 
-  /** Disarms what the context has armed, wherever. */
+  /** Disarms what the context has armed, wherever; where its lease is a persistent one, only the rights are gone. */
   disarmAllOf(asid: number): void {
-    for (let monitor = 0; monitor < MONITORS; monitor++)
-      if (this.#state[monitor] !== IDLE && this.#armedBy[monitor] === asid) this.disarm(monitor);
+    for (let monitor = 0; monitor < MONITORS; monitor++) {
+      if (this.#state[monitor] === IDLE || this.#armedBy[monitor] !== asid) continue;
+      if (this.#state[monitor] === ARMED && this.persistentMonitors[monitor] !== 0) this.#armedBy[monitor] = NOBODY;
+      else this.disarm(monitor);
+    }
+  }
+
+  /** Power-on values. In place: the packet loop reads the arrays. Precondition: nobody is in the middle of a write. */
+  reset(): void {
+    for (const array of [this.values, this.owners, this.monitorOwners, this.persistentSobs, this.persistentMonitors])
+      array.fill(0);
+    for (const array of [this.watched, this.#lastWatcher, this.#next, this.#previous]) array.fill(-1);
+    for (const array of [this.#payloadLow, this.#payloadHigh, this.#payloadData, this.#condition]) array.fill(0);
+    for (const array of [this.#armedBy, this.#armedFrom, this.#state]) array.fill(0);
+    this.#held.clear();
   }
 
   retryHeld(): void {
@@ -173,12 +209,29 @@ export class SyncManager {
         payloadAddress: this.#payloadAddress(monitor),
         payloadData: this.#payloadData[monitor] as number,
         condition: this.#condition[monitor] as number,
+        pending: this.#pending(monitor),
       });
     }
   }
 
   #payloadAddress(monitor: number): number {
     return (this.#payloadHigh[monitor] as number) * 2 ** 32 + (this.#payloadLow[monitor] as number);
+  }
+
+  #groupOf(monitor: number): number {
+    return Math.floor(monitor / MONITORS_PER_DCORE) * GROUPS_PER_DCORE + ((this.#condition[monitor] as number) & 0xff);
+  }
+
+  /** Bit i: object i of the group is watched and does not have the value. */
+  #pending(monitor: number): number {
+    const condition = this.#condition[monitor] as number;
+    const group = this.#groupOf(monitor);
+    let pending = 0;
+    for (let bit = 0; bit < SOBS_PER_GROUP; bit++) {
+      const alone = condition | (0xff00 & ~(0x100 << bit));
+      if ((condition & (0x100 << bit)) === 0 && !this.#holds(group, alone)) pending |= 1 << bit;
+    }
+    return pending;
   }
 
   #ownsWatched(group: number, condition: number, asid: number): boolean {
@@ -249,8 +302,7 @@ export class SyncManager {
   }
 
   #unlink(monitor: number): void {
-    const group =
-      Math.floor(monitor / MONITORS_PER_DCORE) * GROUPS_PER_DCORE + ((this.#condition[monitor] as number) & 0xff);
+    const group = this.#groupOf(monitor);
     const previous = this.#previous[monitor] as number;
     const next = this.#next[monitor] as number;
     if (previous >= 0) this.#next[previous] = next;
@@ -265,4 +317,5 @@ export interface MonitorInfo {
   readonly payloadAddress: number;
   readonly payloadData: number;
   readonly condition: number;
+  readonly pending: number;
 }

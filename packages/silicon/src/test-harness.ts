@@ -11,12 +11,18 @@ import {
   completionWord,
   createRingBuffer,
   DCORE,
+  encodeArbPoint,
+  encodeCpDma,
   encodeFence,
   encodeLinDma,
+  encodeLoadAndExe,
   encodeMsgLong,
   encodeMsgProt,
   encodeMsgShort,
   encodeNop,
+  encodeWait,
+  encodeWreg32,
+  encodeWregBulk,
   type FaultRecord,
   fenceRdataAddress,
   HBM_BANK_SIZE,
@@ -44,6 +50,8 @@ const COMMAND_SLOT = 1;
 export const HOST_SLOT = 2;
 const COMMAND_BYTES = 2 ** 21;
 const FIRST_RING_SLOT = 100;
+/** Command buffers in HBM lie behind what the tests move around. */
+const HBM_COMMANDS = 2 ** 19;
 
 export function leaseOf(
   dcore: number,
@@ -74,12 +82,16 @@ export class Packets {
 
   /** With room for at least a packet of 8 dwords behind `at`. */
   get words(): Uint32Array {
-    if (this.at + 8 > this.#words.length) {
+    this.#reserve(8);
+    return this.#words;
+  }
+
+  #reserve(words: number): void {
+    while (this.at + words > this.#words.length) {
       const larger = new Uint32Array(2 * this.#words.length);
       larger.set(this.#words);
       this.#words = larger;
     }
-    return this.#words;
   }
 
   raw(...words: number[]): this {
@@ -87,9 +99,37 @@ export class Packets {
     this.at += words.length;
     return this;
   }
-  nop(count = 1): this {
-    for (let i = 0; i < count; i++) this.at = encodeNop(this.words, this.at);
+  nop(count = 1, input: PacketInput<'NOP'> = {}): this {
+    for (let i = 0; i < count; i++) this.at = encodeNop(this.words, this.at, input);
     return this;
+  }
+  cpDma(src: number, size: number, more: Partial<PacketInput<'CP_DMA'>> = {}): this {
+    this.at = encodeCpDma(this.words, this.at, { ...more, src, size });
+    return this;
+  }
+  wreg(regOffset: number, value: number, more: Partial<PacketInput<'WREG_32'>> = {}): this {
+    this.at = encodeWreg32(this.words, this.at, { ...more, regOffset, value });
+    return this;
+  }
+  bulk(regOffset: number, values: readonly number[]): this {
+    this.#reserve(values.length + 8);
+    this.at = encodeWregBulk(this.words, this.at, { regOffset, values });
+    return this;
+  }
+  arb(input: PacketInput<'ARB_POINT'>): this {
+    this.at = encodeArbPoint(this.words, this.at, input);
+    return this;
+  }
+  wait(cycles: number, increment: number, id = 0): this {
+    this.at = encodeWait(this.words, this.at, { cycles, increment, id });
+    return this;
+  }
+  exe(input: PacketInput<'LOAD_AND_EXE'>): this {
+    this.at = encodeLoadAndExe(this.words, this.at, input);
+    return this;
+  }
+  get bytes(): number {
+    return 4 * this.at;
   }
   dma(input: PacketInput<'LIN_DMA'>): this {
     this.at = encodeLinDma(this.words, this.at, input);
@@ -160,6 +200,7 @@ export class TestMachine {
   #commandsUsed = 0;
   readonly #rings = new Map<string, TestRing>();
   #nextRingSlot = FIRST_RING_SLOT;
+  #hbmUsed = HBM_COMMANDS;
 
   constructor(options: Partial<InProcessDeviceOptions> = {}) {
     this.device = new InProcessDevice({
@@ -229,6 +270,28 @@ export class TestMachine {
     this.#commands.set(packets.words.subarray(0, packets.at), this.#commandsUsed);
     this.#commandsUsed += packets.at;
     return busAddress(COMMAND_SLOT, offset);
+  }
+
+  /** Puts a command buffer where the device reads it when it executes it: HBM. Returns its device address. */
+  placeInHbm(packets: Packets, address = HBM + this.#hbmUsed): number {
+    const bytes = new Uint8Array(packets.words.buffer, 0, packets.bytes);
+    this.bank(1).set(bytes, address - HBM);
+    if (address === HBM + this.#hbmUsed) this.#hbmUsed += (packets.bytes + 63) & ~63;
+    return address;
+  }
+
+  /** Queues a command buffer on an internal queue, without running it. */
+  submitInternal(asid: number, queue: number, fill: (packets: Packets) => void): void {
+    const packets = new Packets();
+    fill(packets);
+    this.submitAt(asid, queue, this.placeInHbm(packets), packets.bytes);
+  }
+
+  /** A command buffer in HBM for a lower processor: what CP_DMA takes. */
+  lower(fill: (packets: Packets) => void): [src: number, size: number] {
+    const packets = new Packets();
+    fill(packets);
+    return [this.placeInHbm(packets), packets.bytes];
   }
 
   submitAt(asid: number, queue: number, address: number, bytes: number): void {

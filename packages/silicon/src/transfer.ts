@@ -79,6 +79,8 @@ export interface TransferStart {
   readonly patternLow: number;
   readonly patternHigh: number;
   readonly completion: boolean;
+  readonly completionAddress: number;
+  readonly completionData: number;
 }
 
 export class Transfer {
@@ -88,8 +90,10 @@ export class Transfer {
   memSet = false;
   patternLow = 0;
   patternHigh = 0;
-  /** Whether the core's completion register is to be written at the end. */
+  /** Whether a word is to be written at the end, where, and which: the core's registers as they were when it began. */
   completion = false;
+  completionAddress = 0;
+  completionData = 0;
   /** Bytes still to move, and moved. */
   remaining = 0;
   done = 0;
@@ -99,13 +103,16 @@ export class Transfer {
   readonly strides = new Float64Array(OUTER_DIMENSIONS);
 
   /** Precondition: both walks are set. Source and destination are walked in lockstep; the shorter one ends the transfer. */
-  start({ memSet, patternLow, patternHigh, completion }: TransferStart): void {
+  start(how: TransferStart): void {
     const { source, destination } = this;
+    const { memSet, patternLow, patternHigh, completion } = how;
     this.active = true;
     this.memSet = memSet;
     this.patternLow = patternLow;
     this.patternHigh = patternHigh;
     this.completion = completion;
+    this.completionAddress = how.completionAddress;
+    this.completionData = how.completionData;
     this.done = 0;
     this.remaining = memSet ? destination.total : Math.min(source.total, destination.total);
     this.backward =

@@ -11,6 +11,8 @@ import { TestProcess } from './test-process.js';
 export interface TestDaemonOptions {
   readonly devices?: number;
   readonly policy?: 'shared' | 'exclusive';
+  /** More options of the command. */
+  readonly args?: readonly string[];
 }
 
 /** Asked again and again until the daemon has let go of everything; far more than any release takes. */
@@ -26,10 +28,10 @@ export class TestDaemon {
   private constructor(options: TestDaemonOptions) {
     this.directory = tempDirectory();
     this.socketPath = this.directory.file('d.sock');
-    const { devices = 2, policy = 'shared' } = options;
+    const { devices = 2, policy = 'shared', args: more = [] } = options;
     const args = ['daemon', '--socket', this.socketPath, '--devices', String(devices), '--policy', policy];
     this.process = new TestProcess(CLI_PATH, {
-      args: [...args, '--log-level', 'info'],
+      args: [...args, '--log-level', 'info', ...more],
       env: { PEDRERA_EXIT_WITH_PARENT: '1' },
     });
   }

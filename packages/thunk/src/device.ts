@@ -98,7 +98,7 @@ export class Device {
     return this.#session.client.alive;
   }
 
-  /** Zeroed host memory, 1 byte to 1 GiB, mapped into this process and, unless told otherwise, for the device. */
+  /** Zeroed host memory, 1 byte to 4 GiB, mapped into this process and, unless told otherwise, for the device. */
   allocHost(size: number, options?: HostBufferOptions): Promise<HostBuffer> {
     return allocHostBuffer(this.#session, size, options);
   }

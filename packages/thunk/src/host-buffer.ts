@@ -5,7 +5,8 @@
  * Must not know: how the bytes got here (segments.ts) or what is done with them.
  */
 import { HlError } from '@pedrera/base';
-import { MAX_HOST_BUFFER_SIZE, MEM_FLAGS, type Res } from '@pedrera/uapi';
+import { MEM_FLAGS, type Res } from '@pedrera/uapi';
+import { MAX_VIEW_BYTES } from '@pedrera/wire';
 import { checkCount, DeviceRegion } from './region.js';
 import type { MappedWindow } from './segments.js';
 import type { Session } from './session.js';
@@ -82,7 +83,7 @@ interface HostBufferParts {
 }
 
 /**
- * Allocates zeroed host memory, at most 1 GiB (MAX_HOST_BUFFER_SIZE): HOST_ALLOC, then MMAP and MEMORY_MAP_HOST side by side.
+ * Allocates zeroed host memory, at most 4 GiB, where typed arrays end (MAX_VIEW_BYTES): HOST_ALLOC, then MMAP and MEMORY_MAP_HOST side by side.
  * Errors: EINVAL for the size, ENOMEM, and those of the three calls. Nothing is left behind on failure.
  */
 export async function allocHostBuffer(
@@ -91,8 +92,8 @@ export async function allocHostBuffer(
   options: HostBufferOptions = {},
 ): Promise<HostBuffer> {
   checkCount(size, 'allocHost: size');
-  if (size === 0 || size > MAX_HOST_BUFFER_SIZE) {
-    throw new HlError('EINVAL', `allocHost: ${size} bytes; one host buffer has 1 to ${MAX_HOST_BUFFER_SIZE}`);
+  if (size === 0 || size > MAX_VIEW_BYTES) {
+    throw new HlError('EINVAL', `allocHost: ${size} bytes; one host buffer has 1 to ${MAX_VIEW_BYTES}`);
   }
   const { handle, address } = await session.ioctl('HOST_ALLOC', { size });
   const request = { hostVirtAddr: address, hintAddr: options.hintAddress ?? 0, size, flags: MEM_FLAGS.USERPTR };

@@ -109,6 +109,12 @@ export const NOTIFIER_EVENT = {
 
 export const CLK_THROTTLE = { POWER: 0x1, THERMAL: 0x2 } as const;
 export const PLL_INDEX = { CPU: 0, PCI: 1, SRAM: 2, HBM: 3, NIC: 4, DMA: 5, MESH: 6, MME: 7, TPC: 8, IF: 9 } as const;
+/** Index into the arrays of INFO CLK_THROTTLE_REASON. */
+export const CLK_THROTTLE_TYPE = { POWER: 0, THERMAL: 1 } as const;
+/** Type of INFO RAZWI_EVENT; 0xff where there is none. */
+export const RAZWI_TYPE = { PAGE_FAULT: 0, MMU_ACCESS_ERROR: 1 } as const;
+/** uapi.md 2.5 */
+export const SERVER_TYPE = { UNKNOWN: 0, HLS1: 1, HLS1H: 2, TYPE1: 3, TYPE2: 4, HLS2: 5 } as const;
 /** Sync managers by the half of the die they serve. */
 export const DCORE_ID = { WS: 0, WN: 1, EN: 2, ES: 3 } as const;
 
@@ -132,6 +138,8 @@ const INTERRUPT: Readonly<Record<string, string>> = {
   ANY_CQ: 'ANY_CQ_INTERRUPT',
   ANY_DEC: 'ANY_DEC_INTERRUPT',
 };
+
+const SERVER: Readonly<Record<string, string>> = { UNKNOWN: 'HL_SERVER_TYPE_UNKNOWN', HLS2: 'HL_SERVER_GAUDI2_HLS2' };
 
 const prefixed =
   (prefix: string) =>
@@ -157,6 +165,9 @@ export const CONSTANT_GROUPS: readonly ConstantGroup[] = [
   { name: 'DEVICE_STATUS', c: prefixed('HL_DEVICE_STATUS_'), values: DEVICE_STATUS },
   { name: 'NOTIFIER_EVENT', c: prefixed('HL_NOTIFIER_EVENT_'), values: NOTIFIER_EVENT },
   { name: 'CLK_THROTTLE', c: prefixed('HL_CLK_THROTTLE_'), values: CLK_THROTTLE },
+  { name: 'CLK_THROTTLE_TYPE', c: prefixed('HL_CLK_THROTTLE_TYPE_'), values: CLK_THROTTLE_TYPE },
+  { name: 'RAZWI_TYPE', c: prefixed('HL_RAZWI_'), values: RAZWI_TYPE },
+  { name: 'SERVER_TYPE', c: (key) => SERVER[key] ?? `HL_SERVER_GAUDI_${key}`, values: SERVER_TYPE },
   { name: 'PLL_INDEX', c: (key) => `HL_GAUDI_${key}_PLL`, values: PLL_INDEX },
   { name: 'DCORE_ID', c: (key) => `HL_GAUDI_${key}_DCORE`, values: DCORE_ID },
 ];

@@ -6,14 +6,13 @@
 import { ERRNO, ERRNO_MEANING, type ErrnoCode } from '@pedrera/base';
 import type { Shape } from './composite-kinds.js';
 import { CONSTANT_GROUPS } from './constants.js';
-import { COMMON_ERRORS, type RefusedCall } from './ioctl.js';
+import { COMMON_ERRORS, errnosOf } from './ioctl.js';
 import { BLOCK_BY_NR } from './ioctls/blocks.js';
 import type { Kind, KindShape } from './kinds.js';
 import { placeOf, type StructLayout } from './layout.js';
 import { LIMIT_C_NAMES } from './limits.js';
 import { MAX_FRAME_BYTES, PROTOCOL_VERSION } from './protocol.js';
 import { commandNumber } from './raw.js';
-import { REFUSED } from './refused.js';
 import { STRUCTS } from './structs.js';
 import { ENTRIES, type Entry } from './table.js';
 
@@ -34,16 +33,20 @@ const FAMILIES: readonly { readonly title: string; readonly of: (entry: Entry) =
   { title: 'Memory', of: (entry) => entry.nr === 5 },
   { title: 'Host memory and leases', of: (entry) => entry.nr === 0x81 },
   { title: 'Sharing', of: (entry) => entry.nr === 0x82 },
+  { title: 'Tracing', of: (entry) => entry.nr === 6 },
   { title: 'Inspection', of: (entry) => entry.nr === 0x83 },
+  { title: 'Virtual files', of: (entry) => entry.nr === 0x84 },
+  { title: 'Fault injection', of: (entry) => entry.nr === 0x85 },
 ];
 
-/** The whole document. */
-export function renderUapiMarkdown(): string {
+/** The whole document; `support` is a section about how faithful everything is, from whoever knows packets and queues, too. */
+export function renderUapiMarkdown(support = ''): string {
   const lines = [
     ...introduction(),
     ...overview(),
+    support,
+    '',
     ...FAMILIES.flatMap(({ title, of }) => [`## ${title}`, '', ...ENTRIES.filter(of).flatMap(call)]),
-    ...refusals(),
     ...commands(),
     ...constants(),
     ...structs(),
@@ -74,7 +77,7 @@ function introduction(): string[] {
     'reset" is answered while the device is not operational; the others then fail with EBUSY.',
     '',
     'Levels: *exact* does what the driver does, errno for errno, under the exclusive policy; *functional* does the same work but not in every corner, or work',
-    'the driver does not have; *refused* only fails, with an errno the contract allows.',
+    'the driver does not have; *refused* only fails, as the contract has it for Gaudi.',
     '',
     `Besides the errors listed, any call can end with ${Object.entries(COMMON_ERRORS)
       .map(([code, why]) => `${code} (${why})`)
@@ -95,7 +98,6 @@ function overview(): string[] {
 }
 
 function call(entry: Entry): string[] {
-  const errors = Object.entries(entry.errors).map(([code, why]) => [code, why]);
   return [
     `### ${entry.name}`,
     '',
@@ -103,8 +105,17 @@ function call(entry: Entry): string[] {
     '',
     ...fields('Request', entry.req, (name) => inC(entry, name)),
     ...fields('Result', entry.res, (name) => outC(entry, name)),
-    ...table(['error', 'when'], errors),
+    ...errorTable(entry),
   ];
+}
+
+function errorTable(entry: Entry): string[] {
+  const rows = entry.errors.map(({ errno, id, when, unreachable }) => [
+    errno,
+    `\`${id}\``,
+    unreachable === undefined ? when : `${when}. Not met here: ${unreachable}`,
+  ]);
+  return table(['error', 'cause', 'when'], rows);
 }
 
 function fields(title: string, shape: Shape, c: (name: string) => string): string[] {
@@ -123,6 +134,8 @@ function inC(entry: Entry, name: string): string {
   if (entry.abi === undefined || where === undefined) return '';
   const struct = entry.abi.block.in;
   if (typeof where === 'string') return cName(struct, where);
+  if ('field' in where) return cName(struct, where.field);
+  if ('struct' in where) return `${cName(struct, where.pointer)} -> ${where.struct.c}`;
   const element = where.element === null ? '__u64' : where.element.c;
   return `${cName(struct, where.pointer)} -> ${element}[${cName(struct, where.count)}]`;
 }
@@ -152,6 +165,8 @@ function describeShape(shape: KindShape, label: string): string {
       return `one of ${Object.entries(shape.values)
         .map(([name, value]) => `${name} ${value}`)
         .join(', ')}`;
+    case 'word':
+      return `one of ${shape.values.join(', ')}`;
     case 'array':
       return `array of at most ${shape.max}: ${describeKind(shape.element)}`;
     case 'struct':
@@ -168,17 +183,6 @@ function describeShape(shape: KindShape, label: string): string {
     case 'bytes':
       return label;
   }
-}
-
-function refusals(): string[] {
-  const rows = REFUSED.map(({ name, errno, why }: RefusedCall) => [name, errno, why]);
-  return [
-    '## Refused calls',
-    '',
-    'Part of the contract, not of this project. They fail, are counted, and are never answered with success.',
-    '',
-    ...table(['call', 'errno', 'why'], rows),
-  ];
 }
 
 function commands(): string[] {
@@ -240,8 +244,7 @@ function structs(): string[] {
 
 function errnos(): string[] {
   const used = new Set<string>(Object.keys(COMMON_ERRORS));
-  for (const entry of ENTRIES) for (const code of Object.keys(entry.errors)) used.add(code);
-  for (const refused of REFUSED) used.add(refused.errno);
+  for (const entry of ENTRIES) for (const code of errnosOf(entry.errors)) used.add(code);
   const codes = (Object.keys(ERRNO) as ErrnoCode[]).filter((code) => used.has(code));
   return [
     '## Errors',

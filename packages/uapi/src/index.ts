@@ -5,7 +5,16 @@ export * from './constants.js';
 export { renderUapiMarkdown } from './docs.js';
 export type { Handlers } from './handlers.js';
 export type * from './inspect.js';
-export { type Access, type AnyIoctl, COMMON_ERRORS, callCode, type Level, type RefusedCall } from './ioctl.js';
+export {
+  type Access,
+  type AnyIoctl,
+  COMMON_ERRORS,
+  callCode,
+  type ErrorRow,
+  type Evidence,
+  errnosOf,
+  type Level,
+} from './ioctl.js';
 export { NR, OWN_NR } from './ioctls/blocks.js';
 export type { Chunk } from './ioctls/cs.js';
 export { ALL_ONES_U64, type Handle, type Kind, type KindShape, type ValueOf } from './kinds.js';
@@ -14,11 +23,12 @@ export * from './limits.js';
 export * from './protocol.js';
 export { commandNumber, decodeArgs, encodeArgs, type RawCall, type RawReply, splitCommand } from './raw.js';
 export { decodeReply, encodeCall, type RawCallBytes } from './raw-caller.js';
+export { leavingBlockUntouched, leavingInBlock, requireReadable } from './raw-marks.js';
 export type { RawBuffers } from './raw-plan.js';
-export { REFUSED } from './refused.js';
 export { sampleFields, sampleValue, spoil } from './sample.js';
 export { formatCall, formatFields } from './strace.js';
 export { STRUCTS } from './structs.js';
+export { SUPPORT, type SupportRow } from './support.js';
 export {
   byCode,
   byOp,

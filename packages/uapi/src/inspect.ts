@@ -101,8 +101,10 @@ export interface DaemonSnapshot {
   residentBytes: number;
   /** Live kernel objects by kind. */
   objects: Record<string, number>;
-  /** Calls of the contract that clients made and this build does not serve, by name, with how often. */
+  /** Calls that only ever fail (level 'refused') and that clients made, by name, with how often. */
   refused: Record<string, number>;
+  /** Of identical moves in a row the devices make only the last one: less work than programs asked for. */
+  collapsesRepeatedDma: boolean;
   devices: DeviceState[];
 }
 

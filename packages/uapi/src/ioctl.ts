@@ -13,8 +13,8 @@ export type Access = 'any' | 'primary' | 'control' | 'both';
 
 /**
  * How faithful an implementation the entry describes: 'exact' does what the driver does, errno for errno, under the exclusive policy;
- * 'functional' does the same work but not in every corner, or work the driver does not have; 'refused' only fails, with an errno the
- * contract allows.
+ * 'functional' does the same work but not in every corner, or work the driver does not have; 'refused' only fails, as the contract has it
+ * for Gaudi.
  */
 export type Level = 'exact' | 'functional' | 'refused';
 
@@ -44,6 +44,20 @@ export function holds(test: BitTest, bits: number): boolean {
   );
 }
 
+/** A field that shares its bytes with others, and is meant only when this holds; otherwise the request field is absent. */
+export interface FieldWhen {
+  readonly field: string;
+  readonly when: BitTest;
+}
+
+/** A struct behind a user pointer, of which the caller may give the beginning only; the rest is zero (uapi.md 8). */
+export interface StructPointerSpec {
+  readonly pointer: string;
+  /** Bytes the caller gave: clipped to the struct's size, and the clipped value is written back. */
+  readonly bytes: string;
+  readonly struct: StructLayout;
+}
+
 /** An array behind a user pointer: the field of the request it becomes, and where pointer and length lie. */
 export interface PointerSpec {
   readonly pointer: string;
@@ -59,6 +73,11 @@ export interface PointerSpec {
   readonly max: number;
   /** Followed only when this holds; else the request field is empty, or absent when it is optional. */
   readonly when?: BitTest;
+  /**
+   * The driver copies the array after other checks: one that cannot be read reaches the handler as zeros, and the handler asks
+   * requireReadable (raw-marks.ts) at the point where the copy would fail.
+   */
+  readonly deferred?: boolean;
 }
 
 /** An array of u64 behind a pointer in the first element of another array. */
@@ -71,6 +90,8 @@ export interface NestedPointer {
   /** As in PointerSpec. */
   readonly max: number;
   readonly when: BitTest;
+  /** As in PointerSpec. */
+  readonly deferred?: boolean;
 }
 
 /** What the block holds after the call. 'zero8' clears the union's first eight bytes only. */
@@ -84,10 +105,12 @@ export interface FailureForm {
   readonly untouchedOn?: readonly ErrnoCode[];
 }
 
+/** Where a request field comes from: a field of the in struct, always or sometimes, or what a pointer leads to. */
+export type RequestPlace = string | FieldWhen | PointerSpec | StructPointerSpec;
+
 export interface AbiBinding<Q, S> {
   readonly block: ArgBlock;
-  /** Request field -> in field, or the array behind a pointer. */
-  readonly in: { readonly [K in keyof Q]-?: string | PointerSpec };
+  readonly in: { readonly [K in keyof Q]-?: RequestPlace };
   readonly nested?: readonly NestedPointer[];
   /** Bits an encoder adds so that the block means this variant. */
   readonly set?: Readonly<Record<string, number>>;
@@ -95,8 +118,43 @@ export interface AbiBinding<Q, S> {
   readonly out: { readonly [K in keyof S]-?: string };
   /** The result goes to return_pointer, min(return_size, size) bytes of this struct (uapi.md 2.2). */
   readonly payload?: StructLayout;
+  /** A return_size below this is EINVAL; absent, only 0 is. */
+  readonly minReturn?: number;
+  /** The result field's bytes go to return_pointer, and how many they are into this in field. */
+  readonly text?: { readonly field: string; readonly actualSize: string };
+  /** The result field's u64s go to a buffer of the caller's size, the rest of it zero, all of it copied back (uapi.md 8). */
+  readonly words?: { readonly field: string; readonly pointer: string; readonly size: string };
   readonly success: BlockStart;
   readonly failure: FailureForm;
+  /** Forms of a failure that depend on the in struct; the first that holds is taken in place of `failure`. */
+  readonly failureWhen?: readonly (FailureForm & { readonly when: BitTest })[];
+}
+
+/** One cause of failure. */
+export interface ErrorRow {
+  readonly errno: ErrnoCode;
+  /** Names the cause within its entry, in kebab-case. */
+  readonly id: string;
+  readonly when: string;
+  /** Why this project never gets there, although the contract has the cause. */
+  readonly unreachable?: string;
+}
+
+export function row(errno: ErrnoCode, id: string, when: string, unreachable?: string): ErrorRow {
+  return unreachable === undefined ? { errno, id, when } : { errno, id, when, unreachable };
+}
+
+/** The distinct errnos of a list of causes, in its order. */
+export function errnosOf(rows: readonly ErrorRow[]): ErrnoCode[] {
+  return [...new Set(rows.map(({ errno }) => errno))];
+}
+
+/** What an entry's level rests on. */
+export interface Evidence {
+  /** File of the driver, below drivers/misc/habanalabs of Linux 6.1; absent for this project's own calls. */
+  readonly source?: string;
+  /** Section of the reference, such as `uapi.md 3.2`. */
+  readonly section: string;
 }
 
 export interface IoctlSpec<N extends string, Q extends Shape, S extends Shape> {
@@ -112,10 +170,11 @@ export interface IoctlSpec<N extends string, Q extends Shape, S extends Shape> {
   readonly res: S;
   /** Absent for calls no C program makes. */
   readonly abi?: AbiBinding<ObjectOf<Q>, ObjectOf<S>>;
-  /** errno -> one phrase. The errors every call can end with (COMMON_ERRORS) are left out. */
-  readonly errors: Readonly<Partial<Record<ErrnoCode, string>>>;
+  /** One row a cause, in the order the causes are checked. What can end any call (COMMON_ERRORS) is left out. */
+  readonly errors: readonly ErrorRow[];
   readonly doc: string;
   readonly level: Level;
+  readonly evidence: Evidence;
 }
 
 export interface IoctlEntry<N extends string = string, Q extends Shape = Shape, S extends Shape = Shape>
@@ -158,15 +217,3 @@ export const COMMON_ERRORS = {
   ENOTTY: 'the node does not know the call',
   EIO: 'a bug of the daemon, logged there with its stack',
 } as const satisfies Partial<Record<ErrnoCode, string>>;
-
-/** A call the contract knows and this project does not implement: it fails with an errno the contract allows, and is counted. */
-export interface RefusedCall {
-  readonly name: string;
-  readonly nr: number;
-  readonly op: number;
-  readonly duringReset: boolean;
-  readonly errno: ErrnoCode;
-  readonly why: string;
-  /** Out fields written although the call fails. */
-  readonly failure?: FailureForm;
-}

@@ -18,6 +18,7 @@ export type KindShape =
   | { readonly type: 'choice'; readonly values: Readonly<Record<string, number>> }
   | { readonly type: 'boolean' }
   | { readonly type: 'string' | 'bytes'; readonly max: number }
+  | { readonly type: 'word'; readonly values: readonly string[] }
   | { readonly type: 'array'; readonly max: number; readonly element: Kind<unknown> }
   | { readonly type: 'struct'; readonly fields: Readonly<Record<string, Kind<unknown>>> }
   | { readonly type: 'optional'; readonly inner: Kind<unknown> }
@@ -221,6 +222,17 @@ export function string(max: number): Kind<string> {
     toWire: same,
     fromWire: check,
   };
+}
+
+/** One of a few words. */
+export function word<const W extends string>(...words: readonly W[]): Kind<W> {
+  const check = (value: unknown, path: string): W => {
+    const found = words.find((known) => known === value);
+    if (found !== undefined) return found;
+    throw refuse(path, value, `one of ${words.join(', ')}`);
+  };
+  const shape = { type: 'word', values: words } as const;
+  return { label: 'word', shape, check, format: String, toWire: same, fromWire: check };
 }
 
 export function bytes(max: number): Kind<Uint8Array> {

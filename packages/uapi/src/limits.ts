@@ -25,14 +25,35 @@ export const MAX_DCORES = 8;
 export const NUMBER_OF_EVENTS = 663;
 export const VERSION_MAX_LEN = 128;
 export const CARD_NAME_MAX_LEN = 16;
+/** Least and most room for the text of INFO ENGINE_STATUS. */
+export const ENGINES_DATA_MIN_SIZE = 1024;
+export const ENGINES_DATA_MAX_SIZE = 1024 * 1024;
+export const PLL_OUTPUTS = 4;
+/** Shape of the record of an undefined opcode: streams, and addresses of each. */
+export const UNDEFINED_OPCODE_STREAMS = 4;
+export const UNDEFINED_OPCODE_ADDRESSES = 8;
+/** Bytes of the parts of an attestation. */
+export const SEC_ATTEST = { PCR_DATA: 256, PCR_QUOTE: 510, SIGNATURE: 255, PUB_DATA: 510, CERTIFICATE: 2046 } as const;
+/** Elements of a buffer of timestamp records. */
+export const MAX_TS_ELEMENTS = 2 ** 20;
+/** Event types one SPMU can be given. */
+export const DEBUG_MAX_AUX_VALUES = 10;
+/** Longest output of a trace unit, in u64: an SPMU's eight. */
+export const MAX_DEBUG_WORDS = 8;
+/** A larger output buffer of DEBUG is refused with ENOMEM: it would not fit a frame. */
+export const MAX_DEBUG_OUTPUT_BYTES = 512 * 1024;
 
 export const PAGE_SIZE = 4096;
 export const MAX_DEVICES = 128;
+/** Bytes of a path of the virtual files, of what is written to or read from one at once, and names in a directory. */
+export const MAX_FILE_PATH = 256;
+export const MAX_FILE_BYTES = 256 * 1024;
+export const MAX_FILE_ENTRIES = 1024;
 /** Bytes of the program name in HELLO. */
 export const MAX_PROGRAM_NAME = 128;
 export const SIDE_TOKEN_BYTES = 16;
-/** Largest single host allocation: one bus slot. */
-export const MAX_HOST_BUFFER_SIZE = 2 ** 30;
+/** Largest single host allocation. */
+export const MAX_HOST_BUFFER_SIZE = 2 ** 33;
 
 /** C names of the limits the header has. */
 export const LIMIT_C_NAMES: Readonly<Record<string, number>> = {
@@ -41,4 +62,14 @@ export const LIMIT_C_NAMES: Readonly<Record<string, number>> = {
   HL_WAIT_MULTI_CS_LIST_MAX_LEN: MAX_MULTI_CS,
   HL_INFO_VERSION_MAX_LEN: VERSION_MAX_LEN,
   HL_INFO_CARD_NAME_MAX_LEN: CARD_NAME_MAX_LEN,
+  HL_PLL_NUM_OUTPUTS: PLL_OUTPUTS,
+  MAX_QMAN_STREAMS_INFO: UNDEFINED_OPCODE_STREAMS,
+  OPCODE_INFO_MAX_ADDR_SIZE: UNDEFINED_OPCODE_ADDRESSES,
+  SEC_PCR_DATA_BUF_SZ: SEC_ATTEST.PCR_DATA,
+  SEC_PCR_QUOTE_BUF_SZ: SEC_ATTEST.PCR_QUOTE,
+  SEC_SIGNATURE_BUF_SZ: SEC_ATTEST.SIGNATURE,
+  SEC_PUB_DATA_BUF_SZ: SEC_ATTEST.PUB_DATA,
+  SEC_CERTIFICATE_BUF_SZ: SEC_ATTEST.CERTIFICATE,
+  TS_MAX_ELEMENTS_NUM: MAX_TS_ELEMENTS,
+  HL_DEBUG_MAX_AUX_VALUES: DEBUG_MAX_AUX_VALUES,
 };

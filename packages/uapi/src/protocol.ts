@@ -22,7 +22,7 @@ export const MAX_IN_FLIGHT = 4096;
 export const HOST_BUFFER_ADDRESS_BASE = 2 ** 52;
 
 /** Addresses each host buffer may take up; a buffer is smaller (MAX_HOST_BUFFER_SIZE). */
-const HOST_BUFFER_ADDRESS_STRIDE = 2 ** 32;
+const HOST_BUFFER_ADDRESS_STRIDE = 2 ** 34;
 
 /** The address of the first byte of the host buffer with this id. */
 export function hostBufferAddress(id: number): number {
@@ -51,6 +51,8 @@ export const HANDLE_TYPE = {
 } as const;
 
 export type CommandBufferHandle = Handle<'cb'>;
+/** Shares its numbering with command buffers (uapi.md 2.9). */
+export type TimestampBufferHandle = Handle<'ts'>;
 export type HostBufferHandle = Handle<'host'>;
 /** Names device memory; unlike the others a plain number without type bits (uapi.md 5.2). */
 export type MemoryHandle = Handle<'memory'>;
@@ -63,6 +65,10 @@ export function commandBufferHandle(id: number): CommandBufferHandle {
   return makeHandle(HANDLE_TYPE.COMMAND_BUFFER, id) as CommandBufferHandle;
 }
 
+export function timestampBufferHandle(id: number): TimestampBufferHandle {
+  return makeHandle(HANDLE_TYPE.TIMESTAMP_BUFFER, id) as TimestampBufferHandle;
+}
+
 export function hostBufferHandle(id: number): HostBufferHandle {
   return makeHandle(HANDLE_TYPE.HOST_BUFFER, id) as HostBufferHandle;
 }
@@ -71,12 +77,18 @@ export function memoryHandle(id: number): MemoryHandle {
   return BigInt(id) as MemoryHandle;
 }
 
+/** Every submission takes a handle apart: through memory, for arithmetic on bigints allocates. */
+const HANDLE_SCRATCH = new BigUint64Array(1);
+const HANDLE_WORDS = new Uint32Array(HANDLE_SCRATCH.buffer);
+
 /** Bits 63:59, one of HANDLE_TYPE for an offset MMAP takes. */
 export function handleType(handle: bigint): number {
-  return Number((handle >> TYPE_SHIFT) & 0x1fn);
+  HANDLE_SCRATCH[0] = handle;
+  return (HANDLE_WORDS[1] as number) >>> 27;
 }
 
 /** The object id: like the driver, the low 32 bits of handle >> 12, whatever the type bits say. */
 export function handleId(handle: bigint): number {
-  return Number((handle >> HANDLE_PAGE_SHIFT) & 0xffff_ffffn);
+  HANDLE_SCRATCH[0] = handle;
+  return (((HANDLE_WORDS[0] as number) >>> 12) | ((HANDLE_WORDS[1] as number) << 20)) >>> 0;
 }

@@ -5,7 +5,7 @@
  * Must not know: how the kernel decodes (raw.ts), or the two could agree on a mistake.
  */
 import { HlError } from '@pedrera/base';
-import { holds, type NestedPointer, type PointerSpec } from './ioctl.js';
+import { holds, type NestedPointer, type PointerSpec, type RequestPlace, type StructPointerSpec } from './ioctl.js';
 import { type Abi, encodeStruct, placeOf, type StructLayout, type StructValues } from './layout.js';
 import { commandNumber, type RawReply } from './raw.js';
 import type { Entry } from './table.js';
@@ -29,7 +29,7 @@ interface Building {
   readonly buffers: Uint8Array[];
 }
 
-/** Spells a request as a block. `returnSize` is how much of an INFO answer the program asks for; absent, all of it. */
+/** Spells a request as a block. `returnSize` is how much of an INFO answer the program asks for; absent, all of it, or what the request says. */
 export function encodeCall(
   entry: Entry,
   request: object,
@@ -43,20 +43,48 @@ export function encodeCall(
   const { values } = building;
   const struct = binding.block.in;
   if (struct.fields.op !== undefined) values.op = entry.op;
-  if (binding.payload !== undefined) {
+  if (binding.payload !== undefined || binding.text !== undefined) {
     values.returnPointer = SOME_POINTER;
-    values.returnSize = options.returnSize ?? binding.payload.size[abi];
+    const asked = options.returnSize ?? binding.payload?.size[abi];
+    if (asked !== undefined) values.returnSize = asked;
   }
-  for (const [name, where] of Object.entries(binding.in)) if (typeof where === 'string') values[where] = req[name];
+  if (binding.words !== undefined) values[binding.words.pointer] = SOME_POINTER;
+  const places = Object.entries(binding.in) as [string, RequestPlace][];
+  for (const [name, where] of places) if (typeof where === 'string') values[where] = req[name];
   for (const [name, bits] of Object.entries(binding.set ?? {})) values[name] = (Number(values[name] ?? 0) | bits) >>> 0;
-  for (const [name, where] of Object.entries(binding.in)) {
-    if (typeof where === 'string' || (where.when !== undefined && !holds(where.when, Number(values[where.when.field]))))
-      continue;
-    addArray(building, where, (req[name] as readonly unknown[] | undefined) ?? [], name);
+  for (const [name, where] of places) {
+    if (typeof where === 'string') continue;
+    if ('struct' in where) addStruct(building, where, req[name] as StructValues | undefined);
+    else if (where.when === undefined || holds(where.when, Number(values[where.when.field]))) {
+      // What shares its bytes with it and means nothing here was written as 0, so the order of the two does not matter.
+      if ('field' in where) addAlias(building, where.field, req[name]);
+      else addArray(building, where, (req[name] as readonly unknown[] | undefined) ?? [], name);
+    }
   }
   const block = new Uint8Array(binding.block.size[abi]);
   encodeStruct(struct, abi, values, new DataView(block.buffer));
   return { cmd: commandNumber(entry.nr, block.length), block, buffers: building.buffers };
+}
+
+/** A field in a union: only one of its members may speak. */
+function addAlias(building: Building, field: string, value: unknown): void {
+  if (value === undefined) return;
+  const layout = building.entry.abi?.block.in.fields;
+  for (const [name, other] of Object.entries(layout ?? {})) {
+    if (other.at === layout?.[field]?.at) delete building.values[name];
+  }
+  building.values[field] = value;
+}
+
+/** The struct as the program's header has it, which may be the beginning of the kernel's. */
+function addStruct(building: Building, spec: StructPointerSpec, fields: StructValues | undefined): void {
+  if (fields === undefined) return;
+  const { abi, buffers, values } = building;
+  const bytes = new Uint8Array(spec.struct.size[abi]);
+  encodeStruct(spec.struct, abi, fields, new DataView(bytes.buffer));
+  values[spec.pointer] = pointerFor(buffers.length);
+  values[spec.bytes] = bytes.length;
+  buffers.push(bytes);
 }
 
 function pointerFor(index: number): bigint {
@@ -112,6 +140,8 @@ function u64Array(items: readonly number[]): Uint8Array {
 export function decodeReply(entry: Entry, reply: RawReply, abi: Abi = '6.1'): Record<string, unknown> {
   const binding = entry.abi;
   if (binding === undefined) throw new HlError('ENOTTY', 'no C program makes this call', entry.name);
+  if (binding.text !== undefined) return { [binding.text.field]: reply.buffers[0] ?? new Uint8Array() };
+  if (binding.words !== undefined) return { [binding.words.field]: wordsIn(reply.buffers[0] ?? new Uint8Array()) };
   const struct = binding.payload ?? binding.block.out;
   const bytes = binding.payload === undefined ? reply.block : (reply.buffers[0] ?? new Uint8Array());
   const res: Record<string, unknown> = {};
@@ -123,4 +153,9 @@ export function decodeReply(entry: Entry, reply: RawReply, abi: Abi = '6.1'): Re
     if (place !== null && place.at + place.as.size <= bytes.length) res[name] = place.as.read(view, place.at);
   }
   return res;
+}
+
+function wordsIn(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => Number(view.getBigUint64(i * 8, true)));
 }

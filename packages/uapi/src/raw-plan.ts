@@ -5,8 +5,16 @@
  * Must not know: the copy rule (raw.ts).
  */
 import { HlError } from '@pedrera/base';
-import { type AbiBinding, type BitTest, holds, type NestedPointer, type PointerSpec } from './ioctl.js';
-import type { FieldLayout, StructLayout } from './layout.js';
+import {
+  type AbiBinding,
+  type BitTest,
+  holds,
+  type NestedPointer,
+  type PointerSpec,
+  type StructPointerSpec,
+} from './ioctl.js';
+import { decodeStruct, type FieldLayout, type StructLayout } from './layout.js';
+import { markUnreadable } from './raw-marks.js';
 import { u53 } from './scalars.js';
 import type { Entry } from './table.js';
 
@@ -21,14 +29,16 @@ interface PlacedName {
 /** Buffers behind the block's pointers, in the order of the table; null for memory the caller's side could not read. */
 export type RawBuffers = readonly (Uint8Array | null)[];
 
-/** Takes the next buffer, which has to hold `count` elements of `size` bytes. */
+/** Takes the next buffer, which has to hold `count` elements of `size` bytes; else EFAULT, for the reader to throw or to keep. */
 export interface BufferSource {
-  next(count: number, size: number, what: string): DataView;
+  next(count: number, size: number, what: string): DataView | HlError;
 }
 
 export interface RawPlan {
   readonly abi: Binding;
   readRequest(block: DataView, buffers: BufferSource): Values;
+  /** Writes back the byte counts of input structs, clipped to what was read. */
+  clipInputs(block: DataView): void;
   /** Writes result fields that are not 0; what they go into has been cleared before. */
   writeResult(into: DataView, res: Values): void;
 }
@@ -63,6 +73,7 @@ function readPointer(name: string, spec: PointerSpec, struct: StructLayout, nest
     return value;
   };
   const zero = new DataView(new ArrayBuffer(size));
+  const zeros = (length: number): unknown[] => Array.from({ length }, () => readElement(zero, 0));
   return (block, buffers, into) => {
     if (!applies(block)) {
       into[name] = [];
@@ -70,16 +81,37 @@ function readPointer(name: string, spec: PointerSpec, struct: StructLayout, nest
     }
     const length = Number(count.as.read(block, count.at));
     if (length > spec.max) {
-      into[name] = Array.from({ length: spec.max + 1 }, () => readElement(zero, 0));
+      into[name] = zeros(spec.max + 1);
       return;
     }
     const items: unknown[] = [];
     if (length > 0) {
       const view = buffers.next(length, size, name);
+      if (view instanceof HlError) {
+        if (spec.deferred !== true) throw view;
+        into[name] = markUnreadable(zeros(length), view);
+        return;
+      }
       for (let i = 0; i < length; i += 1) items.push(readElement(view, i * size));
       nested?.(block, view, buffers, items[0] as Values);
     }
     into[name] = items;
+  };
+}
+
+/** A struct the caller may give the beginning of. Absent when there is no pointer or nothing behind it (uapi.md 8). */
+function readStruct(name: string, spec: StructPointerSpec, struct: StructLayout): Step {
+  const pointer = fieldOf(struct, spec.pointer);
+  const bytes = fieldOf(struct, spec.bytes);
+  const full = spec.struct.size['6.1'];
+  return (block, buffers, into) => {
+    const length = Math.min(Number(bytes.as.read(block, bytes.at)), full);
+    if (length === 0 || Number(pointer.as.read(block, pointer.at)) === 0) return;
+    const given = buffers.next(1, length, name);
+    if (given instanceof HlError) throw given;
+    const whole = new Uint8Array(full);
+    whole.set(new Uint8Array(given.buffer, given.byteOffset, length));
+    into[name] = decodeStruct(spec.struct, '6.1', new DataView(whole.buffer));
   };
 }
 
@@ -96,6 +128,11 @@ function readNested(spec: NestedPointer, struct: StructLayout, element: StructLa
       into[spec.field] = [];
     } else {
       const view = buffers.next(length, u53.size, spec.field);
+      if (view instanceof HlError) {
+        if (spec.deferred !== true) throw view;
+        into[spec.field] = markUnreadable(new Array<number>(length).fill(0), view);
+        return;
+      }
       into[spec.field] = Array.from({ length }, (_, i) => u53.read(view, i * u53.size));
     }
   };
@@ -111,11 +148,25 @@ function compile(entry: Entry, abi: Binding): RawPlan {
   const struct = abi.block.in;
   const plain: PlacedName[] = [];
   const steps: Step[] = [];
+  const clips: { readonly field: FieldLayout; readonly most: number }[] = [];
   for (const name of Object.keys(entry.req)) {
     const where = abi.in[name];
     if (where === undefined) throw new TypeError(`${entry.name}: ${name} has no place in ${struct.c}`);
     if (typeof where === 'string') {
       plain.push({ name, field: fieldOf(struct, where) });
+      continue;
+    }
+    if ('struct' in where) {
+      steps.push(readStruct(name, where, struct));
+      clips.push({ field: fieldOf(struct, where.bytes), most: where.struct.size['6.1'] });
+      continue;
+    }
+    if ('field' in where) {
+      const field = fieldOf(struct, where.field);
+      const means = condition(where.when, struct);
+      steps.push((block, _, into) => {
+        if (means(block)) into[name] = field.as.read(block, field.at);
+      });
       continue;
     }
     const inner = abi.nested?.find((spec) => spec.array === name);
@@ -134,6 +185,11 @@ function compile(entry: Entry, abi: Binding): RawPlan {
       for (const { name, field } of plain) req[name] = field.as.read(block, field.at);
       for (const step of steps) step(block, buffers, req);
       return req;
+    },
+    clipInputs(block) {
+      for (const { field, most } of clips) {
+        if (Number(field.as.read(block, field.at)) > most) field.as.write(block, field.at, most);
+      }
     },
     writeResult(into, res) {
       for (const { name, field } of results) {

@@ -2,8 +2,10 @@
 import { errno, type HlError, Prng } from '@pedrera/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeStruct, type StructLayout } from './layout.js';
 import { commandNumber, decodeArgs, encodeArgs } from './raw.js';
 import { decodeReply, encodeCall } from './raw-caller.js';
+import { leavingBlockUntouched, leavingInBlock, requireReadable } from './raw-marks.js';
 import { sampleFields } from './sample.js';
 import { ENTRIES, type Entry, entryOf, type IoctlName } from './table.js';
 
@@ -17,24 +19,58 @@ function called(name: IoctlName, req: object, options: Parameters<typeof encodeC
   return { entry, bytes, call: decodeArgs(bytes.cmd, bytes.block, bytes.buffers) };
 }
 
+/** The value as the C field can hold it: fixed arrays have all their elements, text behind them is cut. */
+function whole(sampled: unknown, zero: unknown): unknown {
+  if (Array.isArray(zero)) return zero.map((item, i) => whole((sampled as unknown[])[i] ?? item, item));
+  if (!(zero instanceof Uint8Array)) return sampled;
+  const bytes = new Uint8Array(zero.length);
+  bytes.set((sampled as Uint8Array).subarray(0, zero.length));
+  return bytes;
+}
+
+function wholeFields(fields: Record<string, unknown>, struct: StructLayout, places: Readonly<Record<string, unknown>>) {
+  const zeros = decodeStruct(struct, '6.1', new DataView(new ArrayBuffer(struct.size['6.1'])));
+  for (const [name, place] of Object.entries(places)) {
+    if (typeof place === 'string' && name in fields) fields[name] = whole(fields[name], zeros[place]);
+  }
+}
+
+const names = (struct: StructLayout) => Object.fromEntries(Object.keys(struct.fields).map((name) => [name, name]));
+
+function expressibleCs(req: Record<string, unknown>): void {
+  const flags = Number(req.flags);
+  if ((flags & 0x4001) !== 1) req.chunksRestore = [];
+  if ((flags & 0x4000) !== 0) req.chunksExecute = [];
+  const lists = [req.chunksRestore, req.chunksExecute] as Record<string, unknown>[][];
+  for (const chunk of lists.flat()) {
+    delete chunk.signalSeqs;
+    chunk.collectiveEngineId ??= 0;
+  }
+  const first = lists[1]?.[0];
+  if (first !== undefined && (flags & 0xc) !== 0 && (flags & 0x800) === 0)
+    Object.assign(first, { signalSeqs: [], handle: 0n, size: 0 });
+  // Each of these shares its bytes with another one, which then cannot say anything else.
+  const reserves = (flags & 0x1000) !== 0;
+  const names = (flags & 0x2800) !== 0 && !reserves;
+  if (reserves) Object.assign(req, { encapsSignalsCount: 5, encapsSignalsQIdx: 6, seq: 6 * 2 ** 32 + 5 });
+  else for (const name of ['encapsSignalsCount', 'encapsSignalsQIdx']) delete req[name];
+  if (names) Object.assign(req, { encapsSigHandleId: 7, seq: 7 });
+  else delete req.encapsSigHandleId;
+  if ((flags & 0x4000) !== 0) Object.assign(req, { numEngineCores: 1, coreCommand: 2 });
+  else for (const name of ['numEngineCores', 'coreCommand']) delete req[name];
+}
+
 /** A request as a C program can express it: what the block has no room for is left out. */
 function expressible(entry: Entry, prng: Prng): Record<string, unknown> {
   const req = sampleFields(entry.req, prng);
   if (entry.name === 'MEMORY_MAP_HOST') req.flags = (Number(req.flags) | 4) >>> 0;
   if (entry.name === 'MEMORY_MAP_DEVICE') req.flags = (Number(req.flags) & ~4) >>> 0;
-  if (entry.name === 'CS') {
-    const flags = Number(req.flags);
-    if ((flags & 0x4001) !== 1) req.chunksRestore = [];
-    if ((flags & 0x4000) !== 0) req.chunksExecute = [];
-    const lists = [req.chunksRestore, req.chunksExecute] as Record<string, unknown>[][];
-    for (const chunk of lists.flat()) {
-      delete chunk.signalSeqs;
-      chunk.collectiveEngineId ??= 0;
-    }
-    const first = lists[1]?.[0];
-    if (first !== undefined && (flags & 0xc) !== 0 && (flags & 0x800) === 0)
-      Object.assign(first, { signalSeqs: [], handle: 0n, size: 0 });
-  }
+  if (entry.name === 'CS') expressibleCs(req);
+  if (entry.name === 'INFO_ENGINE_STATUS') req.bufferSize = 1024;
+  if ('outputSize' in req) req.outputSize = 8 * prng.below(8);
+  const input = entry.abi?.in.input;
+  if (req.input !== undefined && typeof input === 'object' && 'struct' in input)
+    wholeFields(req.input as Record<string, unknown>, input.struct, names(input.struct));
   if (entry.name === 'WAIT_CS') {
     if ((Number(req.flags) & 0x6) === 4) {
       req.sequences ??= [];
@@ -102,31 +138,52 @@ describe('raw requests', () => {
     expect(decodeArgs(commandNumber(2, 24), new Uint8Array(8), []).error?.code).toBe('EFAULT');
   });
 
-  it('an unknown op is EINVAL, a refused one has its own errno, and neither answers during a reset unless it would', () => {
-    const op99 = new Uint8Array(24);
-    new DataView(op99.buffer).setUint32(12, 99, true);
-    expect(decodeArgs(commandNumber(1, 24), op99, [])).toMatchObject({
-      entry: null,
-      duringReset: false,
-      refused: null,
-    });
-    expect(decodeArgs(commandNumber(1, 24), op99, []).error?.code).toBe('EINVAL');
-    const events = new Uint8Array(24);
-    new DataView(events.buffer).setUint32(12, 1, true);
-    expect(decodeArgs(commandNumber(1, 24), events, [])).toMatchObject({ name: 'INFO_HW_EVENTS', duringReset: true });
-    const debug = decodeArgs(commandNumber(6, 40), new Uint8Array(40), []);
-    expect(debug.error?.message).toMatch(/^DEBUG_ETR: EFAULT/);
-    expect(debug.refused?.name).toBe('DEBUG_ETR');
+  it('an unknown op is EINVAL, and does not answer during a reset; a known one does if its entry says so', () => {
+    const asking = (op: number) => {
+      const block = new Uint8Array(24);
+      new DataView(block.buffer).setUint32(12, op, true);
+      return decodeArgs(commandNumber(1, 24), block, []);
+    };
+    expect(asking(99)).toMatchObject({ entry: null, duringReset: false });
+    expect(asking(99).error?.code).toBe('EINVAL');
+    expect(asking(1)).toMatchObject({ name: 'INFO_HW_EVENTS', duringReset: true });
+    expect(asking(8)).toMatchObject({ name: 'INFO_CLK_RATE', duringReset: false });
   });
 });
 
 describe('pointers', () => {
   it('an array that could not be read is EFAULT, with what it was', () => {
-    const { bytes } = called('CS', CS);
-    for (const buffers of [[], [null], [new Uint8Array(63)]]) {
+    const { bytes } = called('WAIT_CS', { seq: 0, timeoutUs: 0n, flags: 4, sequences: [1] });
+    for (const buffers of [[], [null], [new Uint8Array(7)]]) {
       const call = decodeArgs(bytes.cmd, bytes.block, buffers);
-      expect(call.error?.message).toBe('CS: EFAULT (chunksExecute: 1 elements of 64 bytes are not readable)');
+      expect(call.error?.message).toBe('WAIT_CS: EFAULT (sequences: 1 elements of 8 bytes are not readable)');
     }
+  });
+
+  it('chunks that could not be read reach the handler, which learns of it when it asks for them', () => {
+    const { bytes } = called('CS', { ...CS, chunksExecute: [CHUNK, CHUNK] });
+    for (const buffers of [[], [null], [new Uint8Array(127)]]) {
+      const call = decodeArgs(bytes.cmd, bytes.block, buffers);
+      expect(call.error).toBeNull();
+      const { chunksExecute, chunksRestore } = call.req as typeof CS;
+      expect(chunksExecute).toHaveLength(2);
+      expect(() => requireReadable(chunksRestore)).not.toThrow();
+      expect(() => requireReadable(chunksExecute)).toThrow(
+        expect.objectContaining({ code: 'EFAULT', detail: 'chunksExecute: 2 elements of 64 bytes are not readable' }),
+      );
+    }
+    const { call } = called('CS', CS);
+    expect(() => requireReadable((call.req as typeof CS).chunksExecute)).not.toThrow();
+  });
+
+  it('so do the sequence numbers of a signal wait', () => {
+    const chunk = { ...CHUNK, handle: 0n, size: 0, signalSeqs: [77] };
+    const { bytes } = called('CS', { ...CS, chunksExecute: [chunk], flags: 4 });
+    const [first] = (decodeArgs(bytes.cmd, bytes.block, [bytes.buffers[0] as Uint8Array, null]).req as typeof CS)
+      .chunksExecute;
+    const { signalSeqs } = first as unknown as { signalSeqs: number[] };
+    expect(signalSeqs).toHaveLength(1);
+    expect(() => requireReadable(signalSeqs)).toThrow(/EFAULT: signalSeqs/);
   });
 
   it('restore chunks are not looked at unless they are forced', () => {
@@ -185,8 +242,13 @@ describe('raw results', () => {
         // The two share their bytes: only one of them says something.
         if (entry.name === 'CB_INFO') res.deviceVa = Number(res.usageCount);
         if (entry.name === 'WAIT_CS') res.completionMap ??= 0;
-        if (entry.name === 'INFO_HW_IDLE') res.busyEnginesMaskExt = [1, 2];
-        const bytes = encodeCall(entry, expressible(entry, prng));
+        // As do the numbers of a reservation and the sequence number.
+        if (entry.name === 'CS') Object.assign(res, { handleId: 8, count: 9, seq: 9 * 2 ** 32 + 8 });
+        const struct = entry.abi?.payload ?? entry.abi?.block.out;
+        if (struct !== undefined) wholeFields(res, struct, entry.abi?.out ?? {});
+        const req = expressible(entry, prng);
+        if (entry.abi?.words !== undefined) res.output = new Array(Number(req.outputSize) / 8).fill(77);
+        const bytes = encodeCall(entry, req);
         const reply = encodeArgs(decodeArgs(bytes.cmd, bytes.block, bytes.buffers), res);
         expect(reply.block).toHaveLength(bytes.block.length);
         expect(decodeReply(entry, reply)).toEqual(res);
@@ -259,6 +321,34 @@ describe('what a failure leaves in the block', () => {
     expect(busy.block).toEqual(busy.before);
   });
 
+  it('a multi-CS or interrupt wait that fails leaves everything as it was (uapi.md 4.15, 4.16)', () => {
+    for (const code of ['EINVAL', 'ETIMEDOUT', 'EIO', 'ENOMEM', 'EFAULT', 'EBUSY'] as const) {
+      const multi = after('WAIT_CS', { seq: 0, timeoutUs: 3n, flags: 4, sequences: [1, 2] }, code);
+      expect(multi.block).toEqual(multi.before);
+    }
+    const interrupt = after('WAIT_CS', { seq: 0x1000, timeoutUs: 3n, flags: 6 }, 'EPERM');
+    expect(interrupt.block).toEqual(interrupt.before);
+  });
+
+  it('what a handler says an error leaves takes the place of what the table says', () => {
+    const { call } = called('CS', {
+      ...CS,
+      chunksExecute: [],
+      flags: 0x1000,
+      encapsSignalsCount: 5,
+      encapsSignalsQIdx: 1,
+    });
+    const failed = encodeArgs(call, leavingInBlock(errno('EINVAL'), { seq: 0 })).block;
+    // A reservation that fails: handle, count and sync object are 0 (uapi.md 4.1).
+    expect([...failed.subarray(0, 8), ...failed.subarray(12)].every((byte) => byte === 0)).toBe(true);
+    expect(new DataView(failed.buffer).getInt32(8, true)).toBe(-22);
+    const restored = called('CS', CS);
+    const block = encodeArgs(restored.call, leavingInBlock(errno('ENOEXEC'), { seq: 41 })).block;
+    expect(new DataView(block.buffer).getBigUint64(0, true)).toBe(41n);
+    const same = called('CS', CS);
+    expect(encodeArgs(same.call, leavingBlockUntouched(errno('EINVAL'))).block).toEqual(same.bytes.block);
+  });
+
   it('CB_CREATE is zeroed, CB_DESTROY echoed, an export has no descriptor', () => {
     expect(after('CB_CREATE', { size: 9, flags: 1 }, 'ENOMEM').block).toEqual(new Uint8Array(24));
     const destroy = after('CB_DESTROY', { handle: 7n }, 'EINVAL');
@@ -272,9 +362,127 @@ describe('what a failure leaves in the block', () => {
     const block = new Uint8Array(40).fill(0xab);
     new DataView(block.buffer).setUint32(24, 4, true);
     const call = decodeArgs(commandNumber(5, 40), block, []);
-    expect(call.error?.code).toBe('EPERM');
-    const reply = encodeArgs(call, call.error as HlError).block;
+    expect(call.name).toBe('MEMORY_MAP_BLOCK');
+    const reply = encodeArgs(call, errno('EPERM')).block;
     expect(reply.subarray(0, 12)).toEqual(new Uint8Array(12));
     expect(reply.subarray(12)).toEqual(block.subarray(12));
+  });
+});
+
+describe('forms of their own', () => {
+  it('a reservation is asked for with count and queue, and answered with handle, count and sync object', () => {
+    const reserve = { ...CS, chunksExecute: [], flags: 0x1000, encapsSignalsCount: 5, encapsSignalsQIdx: 2 };
+    const { bytes, call, entry } = called('CS', reserve);
+    const view = new DataView(bytes.block.buffer);
+    expect([view.getUint32(16, true), view.getUint32(20, true)]).toEqual([5, 2]);
+    expect(call.req).toMatchObject({ encapsSignalsCount: 5, encapsSignalsQIdx: 2 });
+    const res = { seq: 0, status: 0, sobBaseAddrOffset: 0x49_2200, sobCountBeforeSubmission: 0, handleId: 3, count: 6 };
+    const reply = encodeArgs(call, res);
+    const out = new DataView(reply.block.buffer);
+    expect([0, 4, 8, 12].map((at) => out.getUint32(at, true))).toEqual([3, 6, 0, 0x49_2200]);
+    expect(decodeReply(entry, reply)).toMatchObject({ handleId: 3, count: 6 });
+  });
+
+  it('a staged part names its group, an unreservation its handle', () => {
+    expect(called('CS', { ...CS, seq: 2 ** 40, flags: 0x40 }).call.req).toMatchObject({ seq: 2 ** 40 });
+    const unreserve = called('CS', { ...CS, chunksExecute: [], flags: 0x2000, encapsSigHandleId: 9 });
+    expect(unreserve.call.req).toMatchObject({ encapsSigHandleId: 9 });
+    const first = called('CS', { ...CS, flags: 0x8c0, encapsSigHandleId: 4 });
+    expect(first.call.req).toMatchObject({ encapsSigHandleId: 4, chunksExecute: [CHUNK] });
+    expect(called('CS', CS).call.req).not.toHaveProperty('encapsSigHandleId');
+  });
+
+  it('engine cores take the place of the chunk pointers', () => {
+    const { call } = called('CS', { ...CS, chunksExecute: [], flags: 0x4000, numEngineCores: 3, coreCommand: 1 });
+    expect(call.req).toMatchObject({ numEngineCores: 3, coreCommand: 1, chunksExecute: [], chunksRestore: [] });
+  });
+
+  it('ENGINE_STATUS gives its text and says in the block how long it is', () => {
+    const { call, bytes } = called('INFO_ENGINE_STATUS', { bufferSize: 4096 });
+    expect(call.req).toEqual({ bufferSize: 4096 });
+    const reply = encodeArgs(call, { text: Buffer.from('DMA\0is_idle\0') });
+    expect(new DataView(reply.block.buffer).getUint32(16, true)).toBe(12);
+    expect(Buffer.from(reply.buffers[0] as Uint8Array).toString()).toBe('DMA\0is_idle\0');
+    new DataView(bytes.block.buffer).setBigUint64(0, 0n, true);
+    expect(decodeArgs(bytes.cmd, bytes.block, []).error?.code).toBe('EINVAL');
+  });
+
+  it('GET_EVENTS wants room for eight bytes', () => {
+    for (const returnSize of [1, 7])
+      expect(called('INFO_GET_EVENTS', {}, { returnSize }).call.error?.detail).toMatch(/less than 8$/);
+    for (const returnSize of [8, 100]) {
+      const { call } = called('INFO_GET_EVENTS', {}, { returnSize });
+      expect(encodeArgs(call, { events: 0x44 }).buffers).toEqual([new Uint8Array([0x44, 0, 0, 0, 0, 0, 0, 0])]);
+    }
+  });
+
+  it('REGISTER_EVENTFD looks at neither pointer nor size', () => {
+    const { call } = called('INFO_REGISTER_EVENTFD', { eventfd: 12 });
+    expect(call.req).toEqual({ eventfd: 12 });
+    expect(new DataView(call.block.buffer).getBigUint64(0, true)).toBe(0n);
+    expect(encodeArgs(call, {}).buffers).toEqual([]);
+  });
+
+  it('MEMORY_TS_ALLOC writes its handle and keeps the rest; a failure writes nothing', () => {
+    const { call, bytes } = called('MEMORY_TS_ALLOC', { numOfElements: 10 });
+    expect(encodeArgs(call, { handle: 0x8000_0000_0000_1000n }).block.subarray(8)).toEqual(bytes.block.subarray(8));
+    const failed = called('MEMORY_TS_ALLOC', { numOfElements: 0 });
+    expect(encodeArgs(failed.call, errno('ENOMEM')).block).toEqual(failed.bytes.block);
+  });
+});
+
+describe('DEBUG', () => {
+  const BMON = {
+    startAddr0: 1n,
+    addrMask0: 2n,
+    startAddr1: 3n,
+    addrMask1: 4n,
+    bwWin: 5,
+    winCapture: 6,
+    id: 7,
+    control: 8,
+    startAddr2: 9n,
+    endAddr2: 10n,
+    startAddr3: 11n,
+    endAddr3: 12n,
+  };
+  const bmon = { regIdx: 3, enable: true, outputSize: 0, input: BMON };
+
+  it('a 2021 program gives the beginning of the parameters, the rest is 0', () => {
+    const old = called('DEBUG_BMON', bmon, { abi: '2021' });
+    expect(old.bytes.buffers.map(({ length }) => length)).toEqual([48]);
+    expect(old.call.req).toEqual({
+      ...bmon,
+      input: { ...BMON, control: 0, startAddr2: 0n, endAddr2: 0n, startAddr3: 0n, endAddr3: 0n },
+    });
+  });
+
+  it('a longer input is clipped, and the clipped size written back unless the call got nowhere', () => {
+    const { bytes } = called('DEBUG_BMON', bmon);
+    new DataView(bytes.block.buffer).setUint32(16, 200, true);
+    const decode = () => decodeArgs(bytes.cmd, bytes.block, bytes.buffers);
+    const sizeAfter = (block: Uint8Array) => new DataView(block.buffer, block.byteOffset).getUint32(16, true);
+    expect(decode().req).toEqual(bmon);
+    expect(sizeAfter(encodeArgs(decode(), { output: [] }).block)).toBe(80);
+    expect(sizeAfter(encodeArgs(decode(), errno('EINVAL')).block)).toBe(80);
+    expect(sizeAfter(encodeArgs(decode(), errno('EBUSY')).block)).toBe(200);
+    expect(sizeAfter(encodeArgs(decode(), leavingBlockUntouched(errno('EFAULT'))).block)).toBe(200);
+  });
+
+  it('no pointer or no size means no input; one that cannot be read is EFAULT', () => {
+    const { bytes } = called('DEBUG_BMON', { regIdx: 3, enable: true, outputSize: 0 });
+    expect(decodeArgs(bytes.cmd, bytes.block, []).req).not.toHaveProperty('input');
+    const given = called('DEBUG_BMON', bmon);
+    expect(decodeArgs(given.bytes.cmd, given.bytes.block, [null]).error?.code).toBe('EFAULT');
+  });
+
+  it('the whole output buffer is copied back, zeros behind the words', () => {
+    const { call, bytes } = called('DEBUG_SPMU', { regIdx: 0, enable: false, outputSize: 28 });
+    const [output] = encodeArgs(call, { output: [1, 2, 3, 4] }).buffers;
+    expect(output).toEqual(
+      new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, ...new Array(11).fill(0)]),
+    );
+    new DataView(bytes.block.buffer).setBigUint64(8, 0n, true);
+    expect(encodeArgs(decodeArgs(bytes.cmd, bytes.block, []), { output: [1] }).buffers).toEqual([]);
   });
 });

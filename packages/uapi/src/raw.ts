@@ -6,11 +6,12 @@
  * Must not know: sockets; who may call what and when (dispatch asks `entry` and `duringReset` before it looks at `error`).
  */
 import { ERRNO, HlError } from '@pedrera/base';
-import type { BlockStart, FailureForm, RefusedCall } from './ioctl.js';
-import { holds } from './ioctl.js';
+import { type AbiBinding, type BlockStart, type FailureForm, holds } from './ioctl.js';
 import { BLOCK_BY_NR } from './ioctls/blocks.js';
+import { MAX_DEBUG_OUTPUT_BYTES } from './limits.js';
+import { leftInBlock } from './raw-marks.js';
 import { type BufferSource, fieldOf, planOf, type RawBuffers, readNumber } from './raw-plan.js';
-import { REFUSED } from './refused.js';
+import { u53 } from './scalars.js';
 import { byOp, type Entry } from './table.js';
 
 const MAGIC = 0x48;
@@ -37,8 +38,6 @@ export interface RawCall {
   readonly req: object | null;
   /** Found while decoding: to be reported once access and device state have been checked. */
   readonly error: HlError | null;
-  /** Set for a call the contract has and this project does not, so that it can be counted. */
-  readonly refused: RefusedCall | null;
   /** Bytes to copy back. */
   readonly usize: number;
   /** The kernel's copy of the block, zero-extended to its own size. */
@@ -64,26 +63,23 @@ export function decodeArgs(cmd: number, bytes: Uint8Array, buffers: RawBuffers):
   const base = { nr, usize, block };
   if (bytes.length < usize) {
     const error = new HlError('EFAULT', `${bytes.length} of ${usize} bytes of the arg block are readable`);
-    return { ...base, name: entry?.name ?? known.macro, entry, duringReset: true, req: null, error, refused: null };
+    return { ...base, name: entry?.name ?? known.macro, entry, duringReset: true, req: null, error };
   }
   if (entry === null) {
-    const refused = REFUSED.find((call) => call.nr === nr && call.op === op) ?? null;
-    const name = refused?.name ?? `${known.macro} op ${op}`;
-    const error =
-      refused === null ? new HlError('EINVAL', `no such op`, name) : new HlError(refused.errno, refused.why, name);
-    return { ...base, name, entry, duringReset: refused?.duringReset ?? false, req: null, error, refused };
+    const name = `${known.macro} op ${op}`;
+    return { ...base, name, entry, duringReset: false, req: null, error: new HlError('EINVAL', 'no such op', name) };
   }
   let req: object | null = null;
   let error: HlError | null = null;
   try {
     const plan = planOf(entry);
-    if (plan.abi.payload !== undefined) checkReturn(plan.abi.block.in, view);
+    if (plan.abi.payload !== undefined || plan.abi.text !== undefined) checkReturn(plan.abi, view);
     req = plan.readRequest(view, new Buffers(buffers));
   } catch (thrown) {
     if (!(thrown instanceof HlError)) throw thrown;
     error = thrown.withIoctl(entry.name);
   }
-  return { name: entry.name, nr, entry, duringReset: entry.duringReset, req, error, refused: null, usize, block };
+  return { name: entry.name, nr, entry, duringReset: entry.duringReset, req, error, usize, block };
 }
 
 function unknown(name: string, nr: number, usize: number, bytes: Uint8Array, error: HlError): RawCall {
@@ -96,7 +92,6 @@ function unknown(name: string, nr: number, usize: number, bytes: Uint8Array, err
     duringReset: true,
     req: null,
     error: error.withIoctl(name),
-    refused: null,
     usize,
     block,
   };
@@ -112,9 +107,14 @@ function pick(candidates: readonly Entry[], block: DataView): Entry | null {
   return null;
 }
 
-/** INFO answers through a pointer; 0 for it or for its size is refused before the question is looked at (uapi.md 2.2). */
-function checkReturn(struct: Parameters<typeof readNumber>[0], block: DataView): void {
-  if (readNumber(struct, 'returnSize', block) === 0) throw new HlError('EINVAL', 'return_size is 0');
+type Binding = AbiBinding<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>>;
+
+/** INFO answers through a pointer; too little room, or none, is refused before the question is looked at (uapi.md 2.2, 2.4). */
+function checkReturn({ block: { in: struct }, minReturn = 1 }: Binding, block: DataView): void {
+  const size = readNumber(struct, 'returnSize', block);
+  if (size < minReturn) {
+    throw new HlError('EINVAL', size === 0 ? 'return_size is 0' : `return_size is ${size}, less than ${minReturn}`);
+  }
   if (readNumber(struct, 'returnPointer', block) === 0) throw new HlError('EINVAL', 'return_pointer is 0');
 }
 
@@ -126,10 +126,10 @@ class Buffers implements BufferSource {
     this.#buffers = buffers;
   }
 
-  next(count: number, size: number, what: string): DataView {
+  next(count: number, size: number, what: string): DataView | HlError {
     const buffer = this.#buffers[this.#taken++];
     if (!(buffer instanceof Uint8Array) || buffer.length < count * size) {
-      throw new HlError('EFAULT', `${what}: ${count} elements of ${size} bytes are not readable`);
+      return new HlError('EFAULT', `${what}: ${count} elements of ${size} bytes are not readable`);
     }
     return new DataView(buffer.buffer, buffer.byteOffset, count * size);
   }
@@ -143,17 +143,46 @@ export function encodeArgs(call: RawCall, outcome: object | HlError): RawReply {
     return { block: block.subarray(0, usize), buffers: NO_RESULT };
   }
   if (entry === null) throw new TypeError(`${call.name} has no result`);
-  const { abi, writeResult } = planOf(entry);
+  const { abi, clipInputs, writeResult } = planOf(entry);
   const view = new DataView(block.buffer);
+  const res = outcome as Record<string, unknown>;
   clear(block, abi.success, abi.block.size['6.1']);
-  if (abi.payload === undefined) {
-    writeResult(view, outcome as Record<string, unknown>);
-    return { block: block.subarray(0, usize), buffers: NO_RESULT };
+  clipInputs(view);
+  const buffers: Uint8Array[] = [];
+  if (abi.payload !== undefined) {
+    const answer = new Uint8Array(abi.payload.size['6.1']);
+    writeResult(new DataView(answer.buffer), res);
+    buffers.push(answer.subarray(0, Math.min(answer.length, readNumber(abi.block.in, 'returnSize', view))));
+  } else if (abi.text !== undefined) {
+    const text = res[abi.text.field] as Uint8Array;
+    const actualSize = fieldOf(abi.block.in, abi.text.actualSize);
+    actualSize.as.write(view, actualSize.at, text.length);
+    buffers.push(text);
+  } else if (abi.words !== undefined) {
+    buffers.push(...wordsBehind(abi, abi.words, view, res));
+  } else {
+    writeResult(view, res);
   }
-  const answer = new Uint8Array(abi.payload.size['6.1']);
-  writeResult(new DataView(answer.buffer), outcome as Record<string, unknown>);
-  const length = Math.min(answer.length, readNumber(abi.block.in, 'returnSize', view));
-  return { block: block.subarray(0, usize), buffers: [answer.subarray(0, length)] };
+  return { block: block.subarray(0, usize), buffers };
+}
+
+/** The caller's output buffer, whole: its words, then zeros. None where the caller has none. */
+function wordsBehind(
+  { block: { in: struct } }: Binding,
+  { field, pointer, size }: NonNullable<Binding['words']>,
+  block: DataView,
+  res: Readonly<Record<string, unknown>>,
+): Uint8Array[] {
+  const length = readNumber(struct, size, block);
+  if (length === 0 || readNumber(struct, pointer, block) === 0) return [];
+  if (length > MAX_DEBUG_OUTPUT_BYTES)
+    throw new RangeError(`${length} bytes of output; the handler should have refused`);
+  const answer = new Uint8Array(length);
+  const into = new DataView(answer.buffer);
+  (res[field] as number[]).slice(0, Math.floor(length / u53.size)).forEach((word, i) => {
+    u53.write(into, i * u53.size, word);
+  });
+  return [answer];
 }
 
 function clear(block: Uint8Array, start: BlockStart, ksize: number): void {
@@ -161,14 +190,25 @@ function clear(block: Uint8Array, start: BlockStart, ksize: number): void {
   else if (start === 'zero8') block.fill(0, 0, 8);
 }
 
+/** The form of this failure: the first conditional one whose bits the caller's block has, else the plain one. */
+function failureForm(abi: Binding, block: DataView): FailureForm {
+  const chosen = abi.failureWhen?.find(({ when }) => holds(when, readNumber(abi.block.in, when.field, block)));
+  return chosen ?? abi.failure;
+}
+
 function writeFailure(call: RawCall, error: HlError): void {
-  const known = BLOCK_BY_NR.get(call.nr);
-  const form: FailureForm | undefined = call.entry === null ? call.refused?.failure : planOf(call.entry).abi.failure;
-  if (known?.out === undefined || form === undefined || form.untouchedOn?.includes(error.code)) return;
-  clear(call.block, form.start, known.size['6.1']);
+  if (call.entry === null) return;
+  const { abi, clipInputs } = planOf(call.entry);
   const view = new DataView(call.block.buffer);
-  for (const [name, what] of Object.entries(form.set ?? {})) {
-    const field = fieldOf(known.out, name);
+  const form = failureForm(abi, view);
+  const left = leftInBlock(error);
+  if (left === 'untouched' || form.untouchedOn?.includes(error.code)) return;
+  clear(call.block, form.start, abi.block.size['6.1']);
+  clipInputs(view);
+  const { out } = abi.block;
+  if (out === undefined) return;
+  for (const [name, what] of Object.entries({ ...form.set, ...left })) {
+    const field = fieldOf(out, name);
     let value: number | undefined;
     if (what === '-errno') value = 2 ** 32 - ERRNO[error.code];
     else value = typeof what === 'number' ? what : what[error.code];

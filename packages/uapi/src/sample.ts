@@ -9,6 +9,7 @@ import { ALL_ONES_U64, type Kind } from './kinds.js';
 
 /** Longest array or text that is made up, whatever the kind allows. */
 const LONG = 6;
+const LONG_BYTES = 1024;
 const LETTERS = 'abc-. xyzéß0189';
 
 /** A valid value of the kind; edges of its range come up often. Documents are minimal. */
@@ -26,7 +27,9 @@ export function sampleValue(kind: Kind<unknown>, prng: Prng): unknown {
     case 'string':
       return sampleText(shape.max, prng);
     case 'bytes':
-      return prng.bytes(prng.below(shape.max + 1));
+      return prng.bytes(prng.below(Math.min(shape.max, LONG_BYTES) + 1));
+    case 'word':
+      return prng.pick(shape.values);
     case 'array':
       return Array.from({ length: prng.below(Math.min(shape.max, LONG) + 1) }, () => sampleValue(shape.element, prng));
     case 'struct':

@@ -71,6 +71,12 @@ export const u64: Scalar<bigint> = {
 /** Signed in C, where the driver never stores a negative value (timestamps); same bits. */
 export const s64: Scalar<bigint> = { ...u64, c: '__s64' };
 
+/** A time stamp: signed in C, never negative. */
+export const s53: Scalar<number> = { ...u53, c: '__s64' };
+
+/** A file descriptor, which the C struct declares unsigned. */
+export const fd32: Scalar<number> = { ...s32, c: '__u32' };
+
 export const bool8: Scalar<boolean> = {
   c: '__u8',
   size: 1,
@@ -102,6 +108,21 @@ export function text(size: number): Scalar<string> {
       const bytes = Buffer.from(view.buffer, view.byteOffset + at, size);
       bytes.fill(0);
       bytes.write(value, 0, size - 1, 'utf8');
+    },
+  };
+}
+
+/** Raw bytes in an array of `size`; fewer are followed by zeros. */
+export function blob(size: number): Scalar<Uint8Array> {
+  return {
+    c: '__u8',
+    size,
+    align: 1,
+    read: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, size).slice(),
+    write(view, at, value) {
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + at, size);
+      bytes.fill(0);
+      bytes.set(value.subarray(0, size));
     },
   };
 }

@@ -9,11 +9,24 @@ import type { ObjectOf } from './composite-kinds.js';
 import { type AnyIoctl, callCode, OPS_PER_NR } from './ioctl.js';
 import { CB_CREATE, CB_DESTROY, CB_INFO } from './ioctls/cb.js';
 import { CS } from './ioctls/cs.js';
+import {
+  DEBUG_BMON,
+  DEBUG_ETF,
+  DEBUG_ETR,
+  DEBUG_FUNNEL,
+  DEBUG_SET_MODE,
+  DEBUG_SPMU,
+  DEBUG_STM,
+  DEBUG_TIMESTAMP,
+} from './ioctls/debug.js';
+import { FILE_LIST, FILE_READ, FILE_STAT, FILE_WRITE } from './ioctls/files.js';
 import { HOST_ALLOC, HOST_FREE, SRAM_LEASE, SYNC_LEASE } from './ioctls/host.js';
 import {
   INFO_CS_COUNTERS,
+  INFO_DEV_MEM_ALLOC_PAGE_SIZES,
   INFO_DEVICE_STATUS,
   INFO_DRAM_USAGE,
+  INFO_ENGINE_STATUS,
   INFO_HW_IDLE,
   INFO_HW_IP_INFO,
   INFO_OPEN_STATS,
@@ -21,13 +34,39 @@ import {
   INFO_SYNC_MANAGER,
   INFO_TIME_SYNC,
 } from './ioctls/info.js';
+import {
+  INFO_CS_TIMEOUT_EVENT,
+  INFO_GET_EVENTS,
+  INFO_HW_EVENTS,
+  INFO_HW_EVENTS_AGGREGATE,
+  INFO_LAST_ERR_OPEN_DEV_TIME,
+  INFO_RAZWI_EVENT,
+  INFO_REGISTER_EVENTFD,
+  INFO_UNDEFINED_OPCODE_EVENT,
+  INFO_UNREGISTER_EVENTFD,
+} from './ioctls/info-events.js';
+import {
+  INFO_CLK_RATE,
+  INFO_CLK_THROTTLE_REASON,
+  INFO_DEVICE_UTILIZATION,
+  INFO_DRAM_PENDING_ROWS,
+  INFO_DRAM_REPLACED_ROWS,
+  INFO_PCI_COUNTERS,
+  INFO_PLL_FREQUENCY,
+  INFO_POWER,
+  INFO_SECURED_ATTESTATION,
+  INFO_TOTAL_ENERGY,
+} from './ioctls/info-firmware.js';
+import { INJECT } from './ioctls/inject.js';
 import { INSPECT_BUFFERS, INSPECT_CLIENTS, INSPECT_DAEMON, INSPECT_QUEUES } from './ioctls/inspect.js';
 import {
   MEMORY_ALLOC,
   MEMORY_EXPORT_DMABUF_FD,
   MEMORY_FREE,
+  MEMORY_MAP_BLOCK,
   MEMORY_MAP_DEVICE,
   MEMORY_MAP_HOST,
+  MEMORY_TS_ALLOC,
   MEMORY_UNMAP,
 } from './ioctls/memory.js';
 import { HELLO, MMAP, MUNMAP, OPEN, SIDE_CHANNEL } from './ioctls/session.js';
@@ -49,6 +88,27 @@ export const TABLE = {
   INFO_TIME_SYNC,
   INFO_RESET_COUNT,
   INFO_OPEN_STATS,
+  INFO_DEV_MEM_ALLOC_PAGE_SIZES,
+  INFO_ENGINE_STATUS,
+  INFO_HW_EVENTS,
+  INFO_HW_EVENTS_AGGREGATE,
+  INFO_LAST_ERR_OPEN_DEV_TIME,
+  INFO_CS_TIMEOUT_EVENT,
+  INFO_RAZWI_EVENT,
+  INFO_UNDEFINED_OPCODE_EVENT,
+  INFO_GET_EVENTS,
+  INFO_REGISTER_EVENTFD,
+  INFO_UNREGISTER_EVENTFD,
+  INFO_DEVICE_UTILIZATION,
+  INFO_CLK_RATE,
+  INFO_PCI_COUNTERS,
+  INFO_CLK_THROTTLE_REASON,
+  INFO_TOTAL_ENERGY,
+  INFO_PLL_FREQUENCY,
+  INFO_POWER,
+  INFO_DRAM_REPLACED_ROWS,
+  INFO_DRAM_PENDING_ROWS,
+  INFO_SECURED_ATTESTATION,
   CB_CREATE,
   CB_DESTROY,
   CB_INFO,
@@ -60,6 +120,16 @@ export const TABLE = {
   MEMORY_MAP_DEVICE,
   MEMORY_UNMAP,
   MEMORY_EXPORT_DMABUF_FD,
+  MEMORY_MAP_BLOCK,
+  MEMORY_TS_ALLOC,
+  DEBUG_ETR,
+  DEBUG_ETF,
+  DEBUG_STM,
+  DEBUG_FUNNEL,
+  DEBUG_BMON,
+  DEBUG_SPMU,
+  DEBUG_TIMESTAMP,
+  DEBUG_SET_MODE,
   HOST_ALLOC,
   HOST_FREE,
   SYNC_LEASE,
@@ -72,6 +142,11 @@ export const TABLE = {
   INSPECT_CLIENTS,
   INSPECT_BUFFERS,
   INSPECT_DAEMON,
+  FILE_STAT,
+  FILE_LIST,
+  FILE_READ,
+  FILE_WRITE,
+  INJECT,
 } as const;
 
 export type Table = typeof TABLE;
@@ -82,8 +157,8 @@ export type Res<N extends IoctlName> = ObjectOf<Table[N]['res']>;
 /** An entry as generic code sees it; its name is one of the table's. */
 export type Entry = AnyIoctl & { readonly name: IoctlName };
 
-/** All entries in table order. */
-export const ENTRIES: readonly Entry[] = Object.values(TABLE) as unknown as readonly Entry[];
+/** All entries, ordered by number and op. */
+export const ENTRIES: readonly Entry[] = (Object.values(TABLE) as unknown as Entry[]).sort((a, b) => a.code - b.code);
 
 const BY_CODE = new Map<number, Entry>(ENTRIES.map((entry) => [entry.code, entry]));
 

@@ -43,6 +43,27 @@ export interface Libc {
   sendmsg(fd: number, message: Uint8Array, flags: number): number;
   recvmsg(fd: number, message: Uint8Array, flags: number): number;
   poll(descriptors: Uint8Array, count: number, timeoutMs: number): number;
+  eventfd(initial: number, flags: number): number;
+  ioctl(fd: number, request: number, block: Uint8Array): number;
+  prctl(option: number, argument: number): number;
+  pidfd_open(pid: number): number;
+  pidfd_getfd(pidfd: number, fd: number): number;
+  process_vm_readv(
+    pid: number,
+    local: Uint8Array,
+    localCount: number,
+    remote: Uint8Array,
+    remoteCount: number,
+    flags: number,
+  ): number;
+  process_vm_writev(
+    pid: number,
+    local: Uint8Array,
+    localCount: number,
+    remote: Uint8Array,
+    remoteCount: number,
+    flags: number,
+  ): number;
 }
 
 export interface Native {
@@ -89,9 +110,16 @@ export const O = {
   MSG_NOSIGNAL: 0x4000,
   MSG_CMSG_CLOEXEC: 0x40000000,
   POLLIN: 1,
+  POLLOUT: 4,
+  EFD_CLOEXEC: 0x80000,
+  EFD_NONBLOCK: 0x800,
+  PR_SET_PTRACER: 0x59616d61,
 } as const;
 
-const PROTOTYPES: Readonly<Record<keyof Libc, string>> = {
+/** Calls that not every C library has a function for: by number, the same on both machines. */
+const SYSCALLS = { pidfd_open: 434, pidfd_getfd: 438 } as const;
+
+const PROTOTYPES: Readonly<Record<Exclude<keyof Libc, keyof typeof SYSCALLS>, string>> = {
   close: 'int close(int)',
   fcntl: 'int fcntl(int, int, ...)',
   flock: 'int flock(int, int)',
@@ -118,9 +146,15 @@ const PROTOTYPES: Readonly<Record<keyof Libc, string>> = {
   sendmsg: 'int64_t sendmsg(int, void *, int)',
   recvmsg: 'int64_t recvmsg(int, void *, int)',
   poll: 'int poll(void *, unsigned long, int)',
+  eventfd: 'int eventfd(unsigned int, int)',
+  ioctl: 'int ioctl(int, unsigned long, ...)',
+  prctl: 'int prctl(int, ...)',
+  process_vm_readv: 'int64_t process_vm_readv(int, void *, unsigned long, void *, unsigned long, unsigned long)',
+  process_vm_writev: 'int64_t process_vm_writev(int, void *, unsigned long, void *, unsigned long, unsigned long)',
 };
 
 /** errno values that callers tell apart. */
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 
@@ -153,6 +187,13 @@ function load(): Native {
     libc[name] = self.func(prototype) as (...values: unknown[]) => unknown;
   const fcntl = libc.fcntl as (...values: unknown[]) => unknown;
   libc.fcntl = (fd, command, argument) => fcntl(fd, command, 'int', argument);
+  const ioctl = libc.ioctl as (...values: unknown[]) => unknown;
+  libc.ioctl = (fd, request, block) => ioctl(fd, request, 'void *', block);
+  const prctl = libc.prctl as (...values: unknown[]) => unknown;
+  libc.prctl = (option, argument) => prctl(option, 'unsigned long', argument);
+  const syscall = self.func('int64_t syscall(int64_t, ...)') as (...values: unknown[]) => unknown;
+  libc.pidfd_open = (pid) => syscall(SYSCALLS.pidfd_open, 'int', pid, 'unsigned int', 0);
+  libc.pidfd_getfd = (pidfd, fd) => syscall(SYSCALLS.pidfd_getfd, 'int', pidfd, 'int', fd, 'unsigned int', 0);
   return {
     libc: libc as unknown as Libc,
     errno: () => koffi.errno(),

@@ -18,6 +18,8 @@ export interface Launch {
   readonly logPath: string;
   /** On its own, in the background; or bound to this process, so that it ends when this process does. */
   readonly lifetime: 'detached' | 'ours';
+  /** Further arguments of `pedrera daemon`. */
+  readonly settings?: readonly string[];
 }
 
 /** Far beyond any start that was ever measured: a start this long has failed. */
@@ -30,7 +32,12 @@ export async function launchDaemon(launch: Launch): Promise<ChildProcess> {
   const options = { socket: socketPath, devices, policy, 'log-level': logLevel };
   const child = spawn(
     process.execPath,
-    [CLI_PATH, 'daemon', ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])],
+    [
+      CLI_PATH,
+      'daemon',
+      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
+      ...(launch.settings ?? []),
+    ],
     {
       stdio: ['ignore', log, log, 'ipc'],
       // Ctrl-C reaches every process of the terminal's group; what becomes of this one is decided here.

@@ -10,8 +10,9 @@ import { deviceError, EXIT, toFailure } from '../exit.js';
 import { socketPathOf } from '../session.js';
 import { plural } from '../text/units.js';
 import { type DaemonMessage, EXIT_WITH_PARENT, READY_DESCRIPTOR } from './messages.js';
+import { type DaemonSettings, type SettingsValues, settingsOf } from './settings.js';
 
-export interface ServeOptions {
+export interface ServeOptions extends SettingsValues {
   readonly devices: number;
   readonly policy: 'shared' | 'exclusive';
   readonly logLevel: string;
@@ -31,6 +32,7 @@ type RunDaemon = (options: {
   logLevel: string;
   logFile?: string;
   pretty: boolean;
+  settings: DaemonSettings;
 }) => Promise<Daemon>;
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -49,6 +51,7 @@ export async function serve(context: Context, options: ServeOptions, run: RunDae
       policy,
       logLevel,
       pretty,
+      settings: settingsOf(options),
       ...(logFile === undefined ? {} : { logFile }),
     });
   } catch (error) {

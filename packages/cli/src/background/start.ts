@@ -8,8 +8,9 @@ import { deviceError, EXIT, type ExitCode } from '../exit.js';
 import { isDefaultSocket, socketPathOf, tryOpenSession } from '../session.js';
 import { plural } from '../text/units.js';
 import { launchDaemon } from './launch.js';
+import { type SettingsValues, settingsArguments } from './settings.js';
 
-interface StartOptions {
+interface StartOptions extends SettingsValues {
   readonly devices: number | undefined;
   readonly policy: 'shared' | 'exclusive' | undefined;
   readonly logLevel: string;
@@ -37,7 +38,8 @@ export async function startDaemon(context: Context, options: StartOptions): Prom
   let pid: number;
   try {
     const { logLevel } = options;
-    const child = await launchDaemon({ socketPath, ...wanted, logLevel, logPath, lifetime: 'detached' });
+    const settings = settingsArguments(options);
+    const child = await launchDaemon({ socketPath, ...wanted, logLevel, logPath, settings, lifetime: 'detached' });
     pid = child.pid ?? 0;
     child.disconnect();
     child.unref();

@@ -36,6 +36,7 @@ function renderStatus(daemon: DaemonSnapshot, style: Style): string {
     `up ${formatDuration(daemon.uptimeMs)}, ${formatSize(daemon.residentBytes)} resident, build ${daemon.build}, protocol ${daemon.protocolVersion}`,
     `objects: ${objects.length === 0 ? 'none' : objects.join(', ')}`,
     ...refusedLines(daemon),
+    ...(daemon.collapsesRepeatedDma ? [style.yellow('identical moves in a row are made once: --collapse-dma')] : []),
     style.dim(titles ?? ''),
     ...rows,
   ].join('\n');
@@ -44,7 +45,7 @@ function renderStatus(daemon: DaemonSnapshot, style: Style): string {
 /** What programs asked for in vain. */
 function refusedLines({ refused }: DaemonSnapshot): string[] {
   const calls = Object.entries(refused).map(([call, count]) => `${count} ${call}`);
-  return calls.length === 0 ? [] : [`refused, not served by this build: ${calls.join(', ')}`];
+  return calls.length === 0 ? [] : [`refused, as the driver of a Gaudi does: ${calls.join(', ')}`];
 }
 
 function statusName(status: number): string {

@@ -1,5 +1,5 @@
 /** The options that say how a daemon is to be: the same for the foreground and the background. */
-import { choice, integer } from '../command.js';
+import { choice, flag, integer, wholeNumber } from '../command.js';
 
 /** INFO's device table goes further (uapi.md 1.1); each device here is a worker thread of one process. */
 export const MAX_DAEMON_DEVICES = 16;
@@ -26,3 +26,26 @@ export const devicesOption = integer({
   max: MAX_DAEMON_DEVICES,
   initial: DEFAULT_DEVICES,
 });
+
+/** Bits of ten ports. */
+const ALL_NIC_PORTS = 0x3ff;
+const MOST_SECONDS = 1_000_000;
+
+const seconds = (summary: string) =>
+  integer({ metavar: 'seconds', summary, min: 0, max: MOST_SECONDS, initial: undefined });
+
+/** The driver's module parameters, by the daemon's names for them. What each stands for is settings.ts's business. */
+export const settingsOptions = {
+  timeout: seconds('time-out of a submission that names none; 0 for no time-outs at all (default: 600)'),
+  nicPorts: wholeNumber({
+    metavar: 'mask',
+    summary: 'NIC ports that exist, a bit each: 0x3ff for all ten (default: 0, as upstream has it)',
+    max: ALL_NIC_PORTS,
+  }),
+  heartbeat: seconds('time between two heartbeats of the firmware; 0 for none (default: 5)'),
+  killOnReset: flag('a hard reset kills the processes that have the device open, as the driver does'),
+  noResetOnLockup: flag('a time-out does not reset the device: it needs a reset from then on'),
+  noResetOnEvents: flag('fatal events of the device only notify'),
+  memoryScrub: flag('overwrite device memory after the last close (exclusive policy)'),
+  collapseDma: flag('of identical moves in a row carry out only the last: same memory, less work than asked for'),
+} as const;

@@ -3,7 +3,7 @@
  */
 import { defineCommand, text } from '../command.js';
 import { EXIT } from '../exit.js';
-import { devicesOption, logLevelOption, policyOption } from './daemon-options.js';
+import { devicesOption, logLevelOption, policyOption, settingsOptions } from './daemon-options.js';
 
 export const daemon = defineCommand({
   name: 'daemon',
@@ -15,6 +15,7 @@ export const daemon = defineCommand({
     devices: devicesOption,
     policy: policyOption,
     logLevel: logLevelOption,
+    ...settingsOptions,
     logFile: text('file', 'log to this file instead of standard output'),
   },
   example: { line: 'pedrera daemon --devices 1 --log-level debug', meaning: 'One device, and a talkative log.' },

@@ -1,14 +1,20 @@
 /** `pedrera start`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag, integer } from '../command.js';
-import { DEFAULT_DEVICES, logLevelOption, MAX_DAEMON_DEVICES, policyOption } from './daemon-options.js';
+import {
+  DEFAULT_DEVICES,
+  logLevelOption,
+  MAX_DAEMON_DEVICES,
+  policyOption,
+  settingsOptions,
+} from './daemon-options.js';
 
 export const start = defineCommand({
   name: 'start',
   summary: 'start a daemon in the background',
   details:
     'Starts a daemon in the background, and returns when it is ready. If one is running already, says so and succeeds; it is an ' +
-    'error only if that one has another number of devices or another policy than asked for here. The log is a file beside the ' +
-    'socket.',
+    'error only if that one has another number of devices or another policy than asked for here (the other options are not compared). ' +
+    'The log is a file beside the socket.',
   options: {
     devices: {
       ...integer({
@@ -22,6 +28,7 @@ export const start = defineCommand({
     },
     policy: { ...policyOption, initial: undefined },
     logLevel: logLevelOption,
+    ...settingsOptions,
     json: flag('print JSON'),
   },
   example: { line: 'pedrera start --devices 2', meaning: 'Two devices, on the default socket.' },

@@ -5,19 +5,33 @@
  * References: creation (the open file), each command buffer, each unfinished submission, each running wait, each
  * exported dma-buf (uapi.md 1.7). Must not know connections or ioctls.
  */
-import { type ErrnoCode, errno, RefCounted, type Timer } from '@pedrera/base';
-import type { SyncLease } from '@pedrera/hw';
+import { type ErrnoCode, errno, HlError, RefCounted } from '@pedrera/base';
+import { DCORE, type SyncLease } from '@pedrera/hw';
+import { Captures } from './captures.js';
 import { ContextQueue } from './context-queue.js';
 import { CsCounters, type DropReason } from './counters.js';
 import type { HlDevice } from './device.js';
 import type { Allocation } from './device-memory.js';
+import { Reservations } from './encapsulated-signals.js';
+import { InternalPool } from './internal-pool.js';
 import { AddressSpace } from './mapping.js';
 import { PatchedPool } from './patched-pool.js';
 import { PendingRing } from './pending-ring.js';
-import type { Job, Submission } from './submission.js';
+import type { Job, Outcome, Submission } from './submission.js';
+import { LeasedSyncNumbers, SyncStream } from './sync-stream.js';
+import { Tdr } from './tdr.js';
 
 /** What INFO SYNC_MANAGER leases to a context that never asked for a certain number. */
 const DEFAULT_LEASE = { syncObjects: 32, monitors: 8 };
+
+const REFUSED: Outcome = { error: 'EBUSY', detail: 'the submission was refused' };
+
+/** Why a context's work ends: what the timed-out submission (else the oldest) finishes with, the sentence for all. */
+export interface StopVerdict {
+  readonly error: ErrnoCode;
+  readonly detail: string;
+  readonly submission?: Submission;
+}
 
 export interface FaultReport {
   readonly queue: number;
@@ -35,6 +49,9 @@ export class Context extends RefCounted {
   readonly pending = new PendingRing();
   readonly counters = new CsCounters();
   readonly leases: (SyncLease | undefined)[] = [];
+  /** What the driver's own command buffers use on this context's behalf, where the device is shared (uapi.md 4.9). */
+  readonly driverLeases: SyncLease[] = [];
+  readonly reservations: Reservations;
   sramLease: { base: number; size: number } | undefined;
   /** Bytes of MEMORY ALLOC (uapi.md 5.1, 5.2). */
   dramUsed = 0;
@@ -44,20 +61,25 @@ export class Context extends RefCounted {
   readonly allocations = new Set<Allocation>();
   /** Set once nothing may be submitted any more, with the reason. */
   lost: string | undefined;
+  /** First errors since the open: the device's, or its own where the device is shared. */
+  readonly captures: Captures;
 
   readonly #queues: (ContextQueue | undefined)[] = [];
   #unfinished = 0;
-  #tdr: { timer: Timer; deadlineNs: number } | undefined;
-  #headSinceNs = 0;
+  readonly #tdr = new Tdr(this);
   #stopping: Promise<void> | undefined;
+  #syncStream: SyncStream | undefined;
+  #internalPool: InternalPool | undefined;
 
   constructor(device: HlDevice, asid: number, pid: number) {
     super('context', device.tracker);
     this.device = device;
     this.asid = asid;
     this.pid = pid;
+    this.captures = device.policy.ownsDevice ? device.captures : new Captures();
     this.addressSpace = new AddressSpace(device.hardware, asid);
     this.patchedPool = new PatchedPool(device.bus);
+    this.reservations = new Reservations(this);
   }
 
   get unfinished(): number {
@@ -68,14 +90,46 @@ export class Context extends RefCounted {
     return this.#queues;
   }
 
-  /** The context's ring for an external queue, made at its first use. */
+  /** The context's ring for a queue, made at its first use. Errors: ENOMEM when the bus has no slot left. */
   queue(id: number): ContextQueue {
     let queue = this.#queues[id];
     if (queue === undefined) {
-      queue = new ContextQueue(this.device.hardware, this.device.bus, this.asid, id);
+      const { hardware, bus } = this.device;
+      queue = new ContextQueue(hardware, { bus, pool: this.patchedPool, asid: this.asid, queue: id });
       this.#queues[id] = queue;
     }
     return queue;
+  }
+
+  /** Signals and waits: the device's own, or this context's where many contexts must not see each other's counts. */
+  get syncStream(): SyncStream {
+    if (this.device.policy.ownsDevice) {
+      return this.device.syncStream;
+    }
+    this.#syncStream ??= new SyncStream(
+      this.device.hardware,
+      new LeasedSyncNumbers((sobs, monitors) => this.#leaseForDriver(sobs, monitors)),
+    );
+    return this.#syncStream;
+  }
+
+  /** Where the command buffers of collective slaves lie (device.md 7). */
+  get internalPool(): InternalPool {
+    this.#internalPool ??= new InternalPool(this.device.hardware, this.device.bus, this.asid);
+    return this.#internalPool;
+  }
+
+  #leaseForDriver(sobs: number, monitors: number): SyncLease {
+    let lease: SyncLease;
+    try {
+      lease = this.device.leases.leaseSync(DCORE.W_S, sobs, monitors);
+    } catch (error) {
+      // ENOSPC is nothing a submission may answer (uapi.md 4.13).
+      throw error instanceof HlError ? errno('ENOMEM', error.detail ?? error.code) : error;
+    }
+    this.driverLeases.push(lease);
+    this.device.updateRights(this);
+    return lease;
   }
 
   /** The objects of a sync manager this context may touch, if any. */
@@ -127,11 +181,9 @@ export class Context extends RefCounted {
   started(submission: Submission): void {
     this.get();
     this.submitted++;
+    submission.submitted = true;
     submission.submittedNs = this.device.clock.nowNs();
-    if (this.#unfinished++ === 0) {
-      this.#headSinceNs = submission.submittedNs;
-      this.#armTdr(submission);
-    }
+    this.#tdr.started(submission, this.#unfinished++ === 0);
   }
 
   /** The interrupt of one job of a queue (device.md 2.7). */
@@ -150,64 +202,49 @@ export class Context extends RefCounted {
     }
   }
 
+  /** The submission was refused before it was queued: its number is spent, and reads COMPLETED (uapi.md 4.6). */
+  refused(submission: Submission): void {
+    submission.finish(this.device.clock.nowNs(), REFUSED);
+    this.pending.finished(submission);
+  }
+
   #jobDone(job: Job): void {
-    this.patchedPool.free(job.block);
+    if (job.block !== undefined) {
+      this.patchedPool.free(job.block);
+    }
     const { submission } = job;
     if (--submission.jobsLeft > 0) {
       return;
     }
-    if (submission.fault === undefined) {
-      this.#finish(submission);
-    } else {
-      this.#finish(submission, 'EIO', submission.fault);
+    const { staged } = submission;
+    if (staged === undefined) {
+      this.#finish(submission, submission.fault === undefined ? undefined : { error: 'EIO', detail: submission.fault });
+      return;
+    }
+    // The last part completes all of them, and a fault of one is a fault of all (uapi.md 4.8).
+    const fault = staged.fault();
+    for (const part of staged.parts) {
+      this.#finish(part, fault === undefined ? undefined : { error: 'EIO', detail: fault });
     }
   }
 
-  #finish(submission: Submission, error?: ErrnoCode, detail?: string): void {
+  #finish(submission: Submission, outcome: Outcome | undefined): void {
     const now = this.device.clock.nowNs();
     const wasHead = this.pending.oldest() === submission;
-    submission.finish(now, error === undefined ? undefined : { error, ...(detail === undefined ? {} : { detail }) });
+    if (submission.held !== undefined) {
+      for (const job of submission.held) {
+        this.#queues[job.queue]?.release(job);
+      }
+      submission.held = undefined;
+    }
+    submission.finish(now, outcome);
+    this.pending.finished(submission);
     this.pending.publish(submission);
     this.#unfinished--;
     if (wasHead) {
-      const head = this.pending.oldest();
-      this.#headSinceNs = now;
-      if (head !== undefined) {
-        this.#armTdr(head);
-      }
+      this.#tdr.headFinished(submission, now);
     }
     this.put();
-  }
-
-  // --- time-out of the oldest submission (uapi.md 4.7) -----------------------------------------------------------------
-
-  /** Timers are lazy: one that fires early for the present head is simply set again. */
-  #armTdr(head: Submission): void {
-    // A context that is being stopped finishes its submissions one by one; none of them becomes a head to watch.
-    if (this.#stopping !== undefined) {
-      return;
-    }
-    const deadlineNs = this.#headSinceNs + head.timeoutNs;
-    if (deadlineNs === Number.POSITIVE_INFINITY || (this.#tdr !== undefined && this.#tdr.deadlineNs <= deadlineNs)) {
-      return;
-    }
-    this.#tdr?.timer.cancel();
-    this.#tdr = { deadlineNs, timer: this.device.clock.at(deadlineNs, () => this.#tdrFired()) };
-  }
-
-  #tdrFired(): void {
-    this.#tdr = undefined;
-    const head = this.pending.oldest();
-    if (head === undefined || this.#stopping !== undefined) {
-      return;
-    }
-    if (this.#headSinceNs + head.timeoutNs > this.device.clock.nowNs()) {
-      this.#armTdr(head);
-      return;
-    }
-    const seconds = Math.round(head.timeoutNs / 1e9);
-    this.device.contextTimedOut(this, `submission ${head.seq} did not finish within ${seconds} s`);
-    void this.stop({ error: 'ETIMEDOUT', detail: `submission ${head.seq} did not finish within ${seconds} s` });
   }
 
   /** Gives up every handle of device memory; what is exported lives on. */
@@ -222,38 +259,43 @@ export class Context extends RefCounted {
 
   /**
    * Ends everything the context runs and gives back all it holds but its ASID and leases, which go with the last
-   * reference. Unfinished submissions finish with EIO, the oldest with `head` if given.
+   * reference. Unfinished submissions finish with EIO, one with the verdict's error if there is a verdict.
    * Postconditions: the device has forgotten the ASID before any memory is released.
    */
-  stop(head?: { error: ErrnoCode; detail: string }): Promise<void> {
-    this.lost ??= head?.detail ?? 'the file was closed';
-    this.#stopping ??= this.#stop(head);
+  stop(verdict?: StopVerdict): Promise<void> {
+    this.lost ??= verdict?.detail ?? 'the file was closed';
+    this.#stopping ??= this.#stop(verdict);
     return this.#stopping;
   }
 
-  async #stop(head: { error: ErrnoCode; detail: string } | undefined): Promise<void> {
-    this.#tdr?.timer.cancel();
-    this.#tdr = undefined;
+  async #stop(verdict: StopVerdict | undefined): Promise<void> {
+    this.#tdr.stop();
     await this.device.hardware.destroyContext(this.asid);
     this.device.drainInterrupts();
     for (const queue of this.#queues) {
-      for (const job of queue?.abandoned() ?? []) {
-        this.patchedPool.free(job.block);
-      }
+      queue?.abandon();
     }
-    let verdict = head;
+    const judged = verdict?.submission ?? this.pending.oldest();
     for (const submission of [...this.pending.unfinished()]) {
-      const detail = verdict?.detail ?? this.lost ?? 'the context ended';
-      this.#finish(submission, verdict?.error ?? 'EIO', detail);
-      verdict = head && { error: 'EIO', detail: head.detail };
+      const error = (submission === judged ? verdict?.error : undefined) ?? 'EIO';
+      // Their slots and command buffers went with the queues.
+      submission.held = undefined;
+      this.#finish(submission, { error, detail: verdict?.detail ?? this.lost ?? 'the context ended' });
     }
     await this.addressSpace.close();
     await Promise.all(this.#queues.map((queue) => queue?.close()));
     this.#queues.length = 0;
+    await this.#internalPool?.close();
     await this.patchedPool.close();
   }
 
   protected override release(): void {
-    void this.stop().then(() => this.device.contextEnded(this));
+    void this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.device.finalStage();
+    await this.stop();
+    this.device.contextEnded(this);
   }
 }

@@ -1,13 +1,17 @@
 /**
  * HBM of one device as the `shared` policy gives it out (uapi.md 5.2).
  *
- * Owns: which pages belong to which allocation. Pages are scrubbed when they are freed, so that nobody reads what
- * somebody else left. Must not know where an allocation is mapped.
+ * Owns: which pages belong to which allocation, and the handles, one numbering for the whole device. Pages are scrubbed
+ * when they are freed, so that nobody reads what somebody else left. Must not know where an allocation is mapped.
  */
 import { errno, type LeakTracker, RefCounted } from '@pedrera/base';
 import { DRAM_PAGE_SIZE, DRAM_USER_BASE, HBM_SIZE } from '@pedrera/hw';
 import type { SharedMemory } from '@pedrera/wire';
+import { HandleTable } from './handle-table.js';
 import { RangeAllocator } from './range-allocator.js';
+
+/** Largest page a caller may ask for. */
+const MAX_PAGE_SIZE = 2 ** 30;
 
 /** A run of physical HBM. */
 export interface Extent {
@@ -15,12 +19,33 @@ export interface Extent {
   readonly size: number;
 }
 
+export interface AllocateRequest {
+  readonly size: number;
+  /** 0 for the device's own. */
+  readonly pageSize: number;
+  readonly contiguous: boolean;
+  /** Contexts other than the owner's may map it by its handle. */
+  readonly shared: boolean;
+  readonly ownerAsid: number;
+}
+
+interface AllocationFields {
+  readonly size: number;
+  readonly pageSize: number;
+  readonly extents: readonly Extent[];
+  readonly shared: boolean;
+  readonly ownerAsid: number;
+}
+
 /** One MEMORY ALLOC. Held by its context's handle, its mappings and the dma-bufs made of it. */
 export class Allocation extends RefCounted {
   readonly handle: number;
   /** Whole pages. */
   readonly size: number;
+  readonly pageSize: number;
+  /** Merged where they touch. */
   readonly extents: readonly Extent[];
+  readonly shared: boolean;
   readonly ownerAsid: number;
   readonly #memory: DeviceMemory;
   /** Times it is mapped; FREE is refused while it is (uapi.md 5.2). */
@@ -28,17 +53,15 @@ export class Allocation extends RefCounted {
   /** Times it is exported; FREE is refused while it is. */
   exports = 0;
 
-  constructor(
-    memory: DeviceMemory,
-    fields: { handle: number; size: number; extents: readonly Extent[]; ownerAsid: number },
-    tracker: LeakTracker,
-  ) {
+  constructor(memory: DeviceMemory, fields: AllocationFields, handles: HandleTable<Allocation>, tracker: LeakTracker) {
     super('device memory', tracker);
     this.#memory = memory;
-    this.handle = fields.handle;
     this.size = fields.size;
+    this.pageSize = fields.pageSize;
     this.extents = fields.extents;
+    this.shared = fields.shared;
     this.ownerAsid = fields.ownerAsid;
+    this.handle = handles.add(this);
   }
 
   protected override release(): void {
@@ -50,8 +73,7 @@ export class DeviceMemory {
   readonly hbm: SharedMemory;
   readonly #pages = new RangeAllocator(DRAM_USER_BASE / DRAM_PAGE_SIZE, HBM_SIZE / DRAM_PAGE_SIZE);
   readonly #tracker: LeakTracker;
-  readonly #handles = new Map<number, Allocation>();
-  #nextHandle = 1;
+  readonly #handles = new HandleTable<Allocation>();
 
   constructor(hbm: SharedMemory, tracker: LeakTracker) {
     this.hbm = hbm;
@@ -67,68 +89,102 @@ export class DeviceMemory {
   }
 
   /**
-   * `size` bytes rounded up to pages; one run when there is one, otherwise page by page unless `contiguous`.
-   * Errors: EINVAL for size 0, ENOMEM when the device has no room.
+   * `size` bytes rounded up to pages: page by page, the lowest free ones first, or with `contiguous` the lowest run that
+   * is long enough (uapi.md 5.2). Errors: EINVAL for a page size that is none, ENOMEM when the device has no room.
    */
-  allocate(size: number, ownerAsid: number, contiguous: boolean): Allocation {
-    const pages = Math.ceil(size / DRAM_PAGE_SIZE);
-    if (!(pages <= this.#pages.free)) {
-      throw errno('ENOMEM', `${size} bytes asked, ${this.#pages.free * DRAM_PAGE_SIZE} bytes of HBM free`);
+  allocate(request: AllocateRequest): Allocation {
+    const { contiguous, shared, ownerAsid } = request;
+    const pageSize = request.pageSize === 0 ? DRAM_PAGE_SIZE : request.pageSize;
+    if (pageSize < DRAM_PAGE_SIZE || pageSize > MAX_PAGE_SIZE || !Number.isInteger(Math.log2(pageSize))) {
+      throw errno('EINVAL', `pages of ${pageSize} bytes; a power of two from ${DRAM_PAGE_SIZE} to ${MAX_PAGE_SIZE}`);
     }
-    const extents: Extent[] = [];
-    const start = this.#pages.allocate(pages);
-    if (start !== undefined) {
-      extents.push({ address: start * DRAM_PAGE_SIZE, size: pages * DRAM_PAGE_SIZE });
-    } else if (contiguous) {
-      throw errno(
-        'ENOMEM',
-        `${size} contiguous bytes asked, the largest free run is ${this.#pages.largestFree() * DRAM_PAGE_SIZE} bytes`,
-      );
-    } else {
-      this.#gather(pages, extents);
+    const pages = Math.ceil(request.size / pageSize);
+    const unit = pageSize / DRAM_PAGE_SIZE;
+    if (!(pages * unit <= this.#pages.free)) {
+      throw errno('ENOMEM', `${request.size} bytes asked, ${this.#pages.free * DRAM_PAGE_SIZE} bytes of HBM free`);
     }
-    const allocation = new Allocation(
-      this,
-      { handle: this.#nextHandle++, size: pages * DRAM_PAGE_SIZE, extents, ownerAsid },
-      this.#tracker,
-    );
-    this.#handles.set(allocation.handle, allocation);
+    const extents = contiguous ? this.#takeRun(pages * unit, unit) : this.#takePages(pages, unit);
+    if (extents === undefined) {
+      const largest = this.#pages.largestFree() * DRAM_PAGE_SIZE;
+      const form = contiguous ? 'in one run' : `in pages of ${pageSize}`;
+      throw errno('ENOMEM', `${request.size} bytes ${form} asked, the largest free run has ${largest}`);
+    }
+    const size = pages * pageSize;
+    return new Allocation(this, { size, pageSize, extents, shared, ownerAsid }, this.#handles, this.#tracker);
+  }
+
+  /**
+   * The allocation behind a handle, for a context to map. Only the low half of a handle counts, as in the driver.
+   * Errors: EINVAL unknown, EPERM of another context and not shared (uapi.md 5.2).
+   */
+  peek(handle: bigint, asid: number): Allocation {
+    const allocation = this.#known(handle);
+    if (allocation.ownerAsid !== asid && !allocation.shared) {
+      throw errno('EPERM', `device memory ${handle} belongs to another context and was not allocated SHARED`);
+    }
     return allocation;
   }
 
-  /** The allocation behind a handle. Errors: EINVAL unknown, EPERM of another context (uapi.md 5.2). */
-  peek(handle: bigint, asid: number): Allocation {
-    const allocation = this.#handles.get(Number(handle));
-    if (allocation === undefined) {
-      throw errno('EINVAL', `no device memory has the handle ${handle}`);
-    }
+  /** The same for its owner, who alone may free and export it. */
+  peekOwn(handle: bigint, asid: number): Allocation {
+    const allocation = this.#known(handle);
     if (allocation.ownerAsid !== asid) {
-      throw errno('EPERM', `device memory ${handle} belongs to another context; import a dma-buf of it instead`);
+      throw errno('EPERM', `device memory ${handle} belongs to another context`);
     }
     return allocation;
   }
 
   /** The handle stops naming the allocation; its memory lives until the last reference is gone. */
   forget(allocation: Allocation): void {
-    this.#handles.delete(allocation.handle);
+    this.#handles.remove(allocation.handle);
     allocation.put();
   }
 
   reclaim(allocation: Allocation): void {
-    for (const { address, size } of allocation.extents) {
-      this.hbm.punchHole(address, size);
-      this.#pages.release(address / DRAM_PAGE_SIZE, size / DRAM_PAGE_SIZE);
+    for (const extent of allocation.extents) {
+      this.hbm.punchHole(extent.address, extent.size);
+      this.#give(extent);
     }
   }
 
-  /** Collects `pages` from whatever runs are free. Preconditions: enough are. */
-  #gather(pages: number, extents: Extent[]): void {
-    let left = pages;
-    while (left > 0) {
-      const run = Math.min(left, this.#pages.largestFree());
-      const start = this.#pages.allocate(run) as number;
-      extents.push({ address: start * DRAM_PAGE_SIZE, size: run * DRAM_PAGE_SIZE });
-      left -= run;
+  #known(handle: bigint): Allocation {
+    const allocation = this.#handles.peek(Number(BigInt.asUintN(32, handle)));
+    if (allocation === undefined) {
+      throw errno('EINVAL', `no device memory has the handle ${handle}`);
     }
+    return allocation;
   }
+
+  #takeRun(units: number, align: number): Extent[] | undefined {
+    const start = this.#pages.allocate(units, { align });
+    return start === undefined ? undefined : [extent(start, units)];
+  }
+
+  #takePages(pages: number, unit: number): Extent[] | undefined {
+    const runs: { start: number; units: number }[] = [];
+    for (let i = 0; i < pages; i++) {
+      const start = this.#pages.allocate(unit, { align: unit });
+      if (start === undefined) {
+        for (const { start: first, units } of runs) {
+          this.#pages.release(first, units);
+        }
+        return undefined;
+      }
+      const last = runs.at(-1);
+      if (last !== undefined && last.start + last.units === start) {
+        last.units += unit;
+      } else {
+        runs.push({ start, units: unit });
+      }
+    }
+    return runs.map(({ start, units }) => extent(start, units));
+  }
+
+  #give({ address, size }: Extent): void {
+    this.#pages.release(address / DRAM_PAGE_SIZE, size / DRAM_PAGE_SIZE);
+  }
+}
+
+function extent(start: number, units: number): Extent {
+  return { address: start * DRAM_PAGE_SIZE, size: units * DRAM_PAGE_SIZE };
 }

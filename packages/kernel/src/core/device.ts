@@ -6,27 +6,36 @@
  */
 import { type Clock, errno, type LeakTracker } from '@pedrera/base';
 import {
-  type ContextRights,
-  DCORE_COUNT,
   type Device,
+  DRAM_USER_BASE,
+  DRAM_USER_SIZE,
   type FaultRecord,
   type InterruptSink,
-  MONITORS_PER_DCORE,
   packetByOpcode,
   QUEUES,
-  SOBS_PER_DCORE,
-  SRAM_BASE,
-  SRAM_SIZE,
   type SyncLease,
 } from '@pedrera/hw';
 import { DEVICE_STATUS } from '@pedrera/uapi';
 import type { SharedMemory } from '@pedrera/wire';
+import { takeStateDump } from '../vfs/state-dump.js';
 import { Bus } from './bus.js';
+import { Captures } from './captures.js';
 import { Context } from './context.js';
+import { Coresight } from './coresight.js';
 import { CsCounters } from './counters.js';
+import { DeviceEvents, type EventPayload } from './device-events.js';
 import { DeviceMemory } from './device-memory.js';
-import { firstFree, Leases } from './leases.js';
+import { clearSyncObjects, ownedSync, rightsOf } from './device-rights.js';
+import { Firmware } from './firmware.js';
+import { Heartbeat } from './heartbeat.js';
+import { Leases } from './leases.js';
+import type { OpenFile } from './open-file.js';
 import type { Policy } from './policy.js';
+import { type ResetCause, ResetMachine } from './reset.js';
+import { resetSteps } from './reset-steps.js';
+import { type Settings, settingsWith } from './settings.js';
+import type { Submission } from './submission.js';
+import { FIXED_SYNC_NUMBERS, SyncStream } from './sync-stream.js';
 
 /** What the device tells the log. */
 export interface DeviceLog {
@@ -41,16 +50,14 @@ export interface HlDeviceOptions {
   readonly clock: Clock;
   readonly tracker: LeakTracker;
   readonly log: DeviceLog;
+  /** The device's own copy is made of these and the defaults. */
+  readonly settings?: Partial<Settings>;
+  /** Sends SIGKILL; used with settings.killOnReset only. */
+  readonly kill?: (pid: number) => void;
 }
 
-/** Under `exclusive` every object of every sync manager is the context's. */
-const ALL_SYNC: readonly SyncLease[] = Array.from({ length: DCORE_COUNT }, (_, dcore) => ({
-  dcore,
-  firstSob: 0,
-  sobs: SOBS_PER_DCORE,
-  firstMonitor: 0,
-  monitors: MONITORS_PER_DCORE,
-}));
+/** As many state dumps are kept (uapi.md 7.9). */
+const STATE_DUMPS = 5;
 
 /** A burst of faults says nothing after the first few; they are counted, not all logged. */
 const LOGGED_FAULTS_PER_CONTEXT = 8;
@@ -64,19 +71,49 @@ export class HlDevice {
   readonly memory: DeviceMemory;
   readonly leases = new Leases();
   readonly bus: Bus;
+  /** Signals and waits of the one context of an owned device; their counts go on from one context to the next. */
+  readonly syncStream: SyncStream;
+  /** Waits for several submissions that are under way (uapi.md 4.15). */
+  multiCsWaits = 0;
   /** Drops since the daemon started, all contexts together. */
   readonly counters = new CsCounters();
   /** Bytes of MEMORY ALLOC, all contexts together. */
   dramUsed = 0;
-  hardResets = 0;
   openCounter = 0;
   lastOpenDurationMs = 0;
-  readonly status = DEVICE_STATUS.OPERATIONAL;
+  /** Of the last successful open of the primary node. */
+  lastOpenNs = 0;
+  readonly settings: Settings;
+  /** Everything that has the device open, both nodes. */
+  readonly files = new Set<OpenFile>();
+  /** First errors since the last open; under `shared` each context has its own too. */
+  readonly captures = new Captures();
+  readonly events: DeviceEvents;
+  readonly firmware: Firmware;
+  readonly coresight = new Coresight();
+  /** State dumps, newest first. */
+  readonly dumps: string[] = [];
+  /** debugfs stop_on_err, skip_reset_on_timeout. */
+  stopOnErr = true;
+  skipResetOnTimeout = false;
+  /** NIC ports whose link is down, a bit each. */
+  linksDown = 0;
+  /** A scrub of device memory started through debugfs runs: opens are put off (uapi.md 1.2). */
+  scrubbing = false;
+  readonly log: DeviceLog;
 
-  readonly #log: DeviceLog;
+  readonly #reset: ResetMachine;
+  readonly #heartbeat: Heartbeat;
+  /** start() was called: the heartbeat goes on after each reset. */
+  #started = false;
+  #ending = false;
+  #suspended = false;
+  #dumping: Promise<void> | undefined;
   readonly #contexts = new Map<number, Context>();
   readonly #freeAsids: number[] = [];
   #nextAsid = 1;
+  /** An open is looking at the device. */
+  #opening = false;
   /** Opens waiting until the context before them is gone. */
   #waitingOpens: (() => void)[] = [];
   /** Files whose context is not closed yet. */
@@ -84,19 +121,192 @@ export class HlDevice {
   readonly #interruptSink: InterruptSink;
 
   constructor(options: HlDeviceOptions) {
-    this.index = options.hardware.index;
-    this.hardware = options.hardware;
+    const { hardware, clock } = options;
+    this.index = hardware.index;
+    this.hardware = hardware;
     this.policy = options.policy;
-    this.clock = options.clock;
+    this.clock = clock;
     this.tracker = options.tracker;
-    this.#log = options.log;
+    this.settings = settingsWith(options.settings);
+    this.log = options.log;
     this.memory = new DeviceMemory(options.hbm, options.tracker);
-    this.bus = new Bus(options.hardware);
+    this.bus = new Bus(hardware);
+    this.syncStream = new SyncStream(hardware, FIXED_SYNC_NUMBERS);
+    this.events = new DeviceEvents(this);
+    const raise = (event: number) => this.raiseEvent(event);
+    this.firmware = new Firmware({ hardware, clock, settings: this.settings, raise });
+    this.#heartbeat = new Heartbeat({
+      hardware,
+      clock,
+      periodNs: () => this.settings.heartbeatPeriodNs,
+      onBeat: () => void this.firmware.measure(),
+      onMissed: () => this.requestReset({ kind: 'heartbeat' }),
+    });
+    const up = () => {
+      if (this.#started) {
+        this.#heartbeat.start();
+      }
+    };
+    this.#reset = new ResetMachine(clock, this.settings, resetSteps(this, { kill: options.kill, up }));
     this.#interruptSink = {
       msi: (asid, vector) => this.#contexts.get(asid)?.onInterrupt(vector),
       fault: (fault) => this.#onFault(fault),
     };
     this.hardware.onInterrupt = () => this.drainInterrupts();
+  }
+
+  // --- state (uapi.md 1.6, 7) ------------------------------------------------------------------------------------------
+
+  /** A value of DEVICE_STATUS. */
+  get status(): number {
+    return this.#reset.status;
+  }
+
+  get operational(): boolean {
+    return this.#reset.status === DEVICE_STATUS.OPERATIONAL;
+  }
+
+  /** The device takes no work and reports no events: during a reset, after one that failed, or by debugfs. */
+  get stopped(): boolean {
+    return this.#reset.inReset || this.#reset.disabled;
+  }
+
+  get hardResets(): number {
+    return this.#reset.hardResets;
+  }
+
+  get needsReset(): boolean {
+    return this.#reset.needsReset;
+  }
+  set needsReset(needed: boolean) {
+    this.#reset.needsReset = needed;
+  }
+
+  /** debugfs `device`: disable, enable. */
+  get disabled(): boolean {
+    return this.#reset.disabled;
+  }
+  set disabled(disabled: boolean) {
+    this.#reset.disabled = disabled;
+  }
+
+  /**
+   * debugfs `device`: suspend takes the device away as a power-down would, with nothing rolled back; resume brings it back
+   * with a hard reset.
+   */
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+  set suspended(suspended: boolean) {
+    if (suspended === this.#suspended) {
+      return;
+    }
+    this.#suspended = suspended;
+    this.#reset.disabled = true;
+    if (suspended) {
+      this.#heartbeat.stop();
+    } else {
+      this.requestReset({ kind: 'manual' });
+    }
+  }
+
+  get hwEvents(): Uint32Array {
+    return this.events.counters;
+  }
+
+  get hwEventsAggregate(): Uint32Array {
+    return this.events.aggregate;
+  }
+
+  /** The device answers: its heartbeat begins. */
+  start(): void {
+    this.#started = true;
+    this.#heartbeat.start();
+  }
+
+  /** For the end of the daemon. Resolves when no reset runs. */
+  async quiesce(): Promise<void> {
+    this.#started = false;
+    this.#ending = true;
+    this.#heartbeat.stop();
+    await this.#reset.settled();
+  }
+
+  /** Returns at once; ignored while a reset runs. */
+  requestReset(cause: ResetCause): void {
+    if (this.#reset.inReset || this.#ending) {
+      return;
+    }
+    this.#heartbeat.stop();
+    this.#reset.request(cause);
+  }
+
+  raiseEvent(id: number, payload?: EventPayload): void {
+    this.events.raise(id, payload);
+  }
+
+  /** To every open file, primary and control (uapi.md 1.5). */
+  notify(mask: number): void {
+    for (const file of this.files) {
+      file.notifier.notify(mask);
+    }
+  }
+
+  /** What one context caused: under `shared` its own file and the control nodes hear of it, nobody else. */
+  tell(mask: number, context: Context | undefined): void {
+    if (context === undefined || this.policy.ownsDevice) {
+      this.notify(mask);
+      return;
+    }
+    for (const file of this.files) {
+      if (file.context === undefined || file.context === context) {
+        file.notifier.notify(mask);
+      }
+    }
+  }
+
+  /** The records something is to be written to. */
+  capturesFor(context: Context | undefined): readonly Captures[] {
+    return context === undefined || context.captures === this.captures
+      ? [this.captures]
+      : [this.captures, context.captures];
+  }
+
+  /** The first time-out since the open is recorded and told (uapi.md 4.7). */
+  recordTimeout(context: Context, { seq }: Submission, mask: number): void {
+    const timestampNs = this.clock.nowNs();
+    let first = false;
+    for (const captures of this.capturesFor(context)) {
+      // The last one decides: the context's own, where it has one.
+      first = captures.csTimeout.write(() => ({ timestampNs, seq }));
+    }
+    if (first) {
+      this.tell(mask, context);
+    }
+  }
+
+  /** Keeps the newest few; see debugfs state_dump. */
+  takeStateDump(): Promise<void> {
+    // One at a time: a burst of events while one is being taken would show the same.
+    this.#dumping ??= this.#takeStateDump().finally(() => {
+      this.#dumping = undefined;
+    });
+    return this.#dumping;
+  }
+
+  async #takeStateDump(): Promise<void> {
+    try {
+      this.dumps.unshift(await takeStateDump(this.hardware));
+      this.dumps.length = Math.min(this.dumps.length, STATE_DUMPS);
+    } catch (error) {
+      this.log.error({ device: this.index, err: error }, 'no state dump could be taken');
+    }
+  }
+
+  /** Whether a stream of the context stands at an engine that makes no more progress until it is reset. */
+  async hasHungStream(context: Context): Promise<boolean> {
+    const { streams } = await this.hardware.snapshot();
+    return streams.some(({ asid, state }) => asid === context.asid && state === 'hung');
   }
 
   get contexts(): IterableIterator<Context> {
@@ -126,33 +336,97 @@ export class HlDevice {
     this.hardware.drainInterrupts(this.#interruptSink);
   }
 
+  // --- opening and closing (uapi.md 1.2 to 1.4, 1.7) -----------------------------------------------------------------------
+
+  /** Opening the control node. Errors: EPERM in every state but the operational one. */
+  checkControlOpen(): void {
+    if (!this.operational) {
+      throw errno('EPERM', `hl_controlD${this.index} cannot be opened: ${this.statusText}`);
+    }
+  }
+
+  get statusText(): string {
+    const name = Object.entries(DEVICE_STATUS).find(([, value]) => value === this.status)?.[0] ?? 'unknown';
+    return `the device is not operational (status ${this.status}, ${name.toLowerCase().replaceAll('_', ' ')})`;
+  }
+
   /**
-   * A new context (uapi.md 1.2, 1.3). Under `exclusive` a second one gets EBUSY, one during the release of another
-   * EAGAIN; a release that only waits for the device itself is waited for, since close() of an idle device is
-   * synchronous. Under `shared` only the number of ASIDs limits: ENOMEM.
+   * A new context. Errors, in this order: EAGAIN in reset, EPERM when broken; EAGAIN during a scrub; under `exclusive`
+   * EAGAIN while the context before is still held, EBUSY while it is open, ENOMEM when the device is not idle. A release
+   * that only waits for the device itself is waited for: close() of an idle device is synchronous.
    */
   async openContext(pid: number): Promise<Context> {
-    if (this.policy.ownsDevice) {
-      while (this.#contexts.size > 0) {
-        if (this.#activeContexts > 0) {
-          throw errno('EBUSY', `hl${this.index} is open already and serves one context at a time`);
-        }
-        if ([...this.#contexts.values()].some((context) => context.refs > 0)) {
-          throw errno('EAGAIN', `the previous context of hl${this.index} still has work or exports in use`);
-        }
-        await new Promise<void>((resolve) => this.#waitingOpens.push(resolve));
+    for (;;) {
+      this.#checkOpen();
+      if (!this.#opening && (!this.policy.ownsDevice || this.#contexts.size === 0)) {
+        break;
       }
+      const gone = this.#activeContexts === 0 && [...this.#contexts.values()].every(({ refs }) => refs === 0);
+      if (!gone) {
+        throw this.inRelease
+          ? errno('EAGAIN', `the previous context of hl${this.index} still has work or exports in use`)
+          : errno('EBUSY', `hl${this.index} is open already and serves one context at a time`);
+      }
+      await this.contextGone();
     }
+    // One open at a time goes on from here; who comes meanwhile looks again when it is decided.
+    this.#opening = true;
+    try {
+      if (this.policy.ownsDevice) {
+        await this.#prepareOpen();
+      }
+      return this.#newContext(pid);
+    } finally {
+      this.#opening = false;
+      this.#wakeOpens();
+    }
+  }
+
+  /** The job that clears the sync objects needs an idle device (uapi.md 1.3). */
+  async #prepareOpen(): Promise<void> {
+    if (!(await this.isIdle())) {
+      throw errno('ENOMEM', `hl${this.index} is not idle, so no context can be made`);
+    }
+    this.#checkOpen();
+    clearSyncObjects(this.hardware);
+  }
+
+  #newContext(pid: number): Context {
     const asid = this.#takeAsid();
     const context = new Context(this, asid, pid);
     this.#contexts.set(asid, context);
     this.#activeContexts++;
+    this.hardware.createContext(asid, rightsOf(context, this.policy));
     this.openCounter++;
-    if (this.policy.ownsDevice) {
-      this.#clearSyncManagers();
-    }
-    this.hardware.createContext(asid, this.#rights(context));
+    this.lastOpenNs = this.clock.nowNs();
+    this.captures.arm();
+    context.captures.arm();
     return context;
+  }
+
+  #checkOpen(): void {
+    if (!this.operational) {
+      const code = this.status === DEVICE_STATUS.IN_RESET ? 'EAGAIN' : 'EPERM';
+      throw errno(code, `hl${this.index} cannot be opened: ${this.statusText}`);
+    }
+    if (this.scrubbing) {
+      throw errno('EAGAIN', `the memory of hl${this.index} is being scrubbed`);
+    }
+  }
+
+  /** Of all engines, as the driver tests it (uapi.md 7.7). */
+  async isIdle(): Promise<boolean> {
+    return (await this.hardware.engineStatus()).every(({ idle }) => idle);
+  }
+
+  /**
+   * The last reference on a context is gone, and its streams are still there: whether engines are busy decides about a
+   * reset (uapi.md 1.7). Under `shared` they are other contexts', or are ended with the context.
+   */
+  async finalStage(): Promise<void> {
+    if (this.policy.ownsDevice && this.operational && !(await this.isIdle())) {
+      this.requestReset({ kind: 'release' });
+    }
   }
 
   /** The file behind the context is closed. */
@@ -163,7 +437,7 @@ export class HlDevice {
 
   /** The last reference is gone and the device has forgotten the ASID. */
   contextEnded(context: Context): void {
-    for (const lease of context.leases) {
+    for (const lease of [...context.leases, ...context.driverLeases]) {
       if (lease !== undefined && !this.policy.ownsDevice) {
         this.leases.returnSync(lease);
       }
@@ -171,9 +445,23 @@ export class HlDevice {
     if (context.sramLease !== undefined) {
       this.leases.returnSram(context.sramLease);
     }
-    this.dramUsed -= Math.min(this.dramUsed, context.dramUsed);
+    this.coresight.leave(context);
+    if (this.settings.memoryScrub && this.policy.ownsDevice) {
+      this.memory.hbm.punchHole(DRAM_USER_BASE, DRAM_USER_SIZE);
+    }
+    // Gaudi forgets all that was ever counted (uapi.md 5.10).
+    this.dramUsed = this.policy.ownsDevice ? 0 : this.dramUsed - context.dramUsed;
     this.#contexts.delete(context.asid);
     this.#freeAsids.push(context.asid);
+    this.#wakeOpens();
+  }
+
+  /** Resolves when a context has ended, or an open was decided: whoever waits looks again. */
+  contextGone(): Promise<void> {
+    return new Promise((resolve) => this.#waitingOpens.push(resolve));
+  }
+
+  #wakeOpens(): void {
     const waiting = this.#waitingOpens;
     this.#waitingOpens = [];
     for (const resolve of waiting) {
@@ -187,57 +475,21 @@ export class HlDevice {
     await Promise.all([...this.#contexts.values()].map((context) => context.stop({ error: 'EIO', detail })));
   }
 
-  /** What the one context of an owned device may use of a sync manager: all but the driver's own objects. */
   ownedSync(dcore: number): SyncLease | undefined {
-    if (dcore >= DCORE_COUNT) {
-      return undefined;
-    }
-    const { sob, monitor } = firstFree(dcore);
-    return {
-      dcore,
-      firstSob: sob,
-      sobs: SOBS_PER_DCORE - sob,
-      firstMonitor: monitor,
-      monitors: MONITORS_PER_DCORE - monitor,
-    };
+    return ownedSync(dcore);
   }
 
-  /** Counts device memory as allocated (or, below zero, as freed). A count that would leave the u53 range stops at its end. */
+  /**
+   * Counts device memory as allocated (or, below zero, as freed). Under `exclusive` nothing checks what is freed, so counts
+   * can fall below zero (uapi.md 5.3). One that would no longer be exact stops there.
+   */
   countDram(context: Context, bytes: number): void {
     context.dramUsed = clampCount(context.dramUsed + bytes);
     this.dramUsed = clampCount(this.dramUsed + bytes);
   }
 
-  contextTimedOut(context: Context, detail: string): void {
-    // Gaudi answers a time-out with a hard reset; under `exclusive` the one context is all a reset can cost.
-    if (this.policy.ownsDevice) {
-      this.hardResets++;
-    }
-    this.#log.error({ device: this.index, asid: context.asid, pid: context.pid }, detail);
-  }
-
   updateRights(context: Context): void {
-    this.hardware.setRights(context.asid, this.#rights(context));
-  }
-
-  #rights(context: Context): ContextRights {
-    if (this.policy.ownsDevice) {
-      return { physicalHbm: true, sram: { base: SRAM_BASE, size: SRAM_SIZE }, sync: ALL_SYNC, failOnFault: false };
-    }
-    return {
-      physicalHbm: false,
-      sram: context.sramLease ?? null,
-      sync: context.leases.filter((lease) => lease !== undefined),
-      failOnFault: this.policy.failOnFault,
-    };
-  }
-
-  /** What opening restores: all but the driver's own objects of W_S (device.md 4.5). */
-  #clearSyncManagers(): void {
-    for (let dcore = 0; dcore < DCORE_COUNT; dcore++) {
-      const { sob } = firstFree(dcore);
-      this.hardware.clearSyncObjects(dcore, sob, SOBS_PER_DCORE - sob);
-    }
+    this.hardware.setRights(context.asid, rightsOf(context, this.policy));
   }
 
   #takeAsid(): number {
@@ -260,12 +512,13 @@ export class HlDevice {
     const packet = packetByOpcode(fault.opcode)?.name ?? 'a monitor payload';
     const text = `${fault.cause} at 0x${fault.address.toString(16)}, ${packet} on ${queue}`;
     context.onFault({ queue: fault.queue, ringSlot: fault.ringSlot < 0 ? undefined : fault.ringSlot, text });
+    this.events.fault(fault, context, text);
     if (context.faults <= LOGGED_FAULTS_PER_CONTEXT) {
-      this.#log.warn({ device: this.index, asid: fault.asid, pid: context.pid }, text);
+      this.log.warn({ device: this.index, asid: fault.asid, pid: context.pid }, text);
     }
   }
 }
 
 function clampCount(bytes: number): number {
-  return Math.min(Math.max(bytes, 0), Number.MAX_SAFE_INTEGER);
+  return Math.min(Math.max(bytes, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
 }

@@ -1,5 +1,5 @@
 /**
- * The handle table of one open file: command buffers and host buffers share one numbering.
+ * A handle table: of one open file, where command buffers and timestamp buffers share one numbering, or of a device.
  *
  * Owns: which id names which object. Ids are the lowest free one from 1 and are reused at once (uapi.md 2.9).
  * Must not know what the objects are; the table itself holds no reference, the callers do.
@@ -13,6 +13,11 @@ export class HandleTable<T> {
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  /** The id the next object gets. */
+  get nextId(): number {
+    return this.#freed[0] ?? this.#next;
   }
 
   values(): IterableIterator<T> {

@@ -5,7 +5,7 @@
  * objects, so that a command buffer costs no descriptor; a large host buffer has a segment of its own.
  * Must not know handles, mappings or what the bytes are used for.
  */
-import { errno, type LeakTracker, RefCounted } from '@pedrera/base';
+import { errno, HlError, type LeakTracker, RefCounted } from '@pedrera/base';
 import { type MappedView, SharedMemory } from '@pedrera/wire';
 import { RangeAllocator } from './range-allocator.js';
 
@@ -19,6 +19,12 @@ const SMALLEST_POOL_SEGMENT = 2 ** 20;
 const LARGEST_POOL_SEGMENT = 64 * 2 ** 20;
 /** From this size on an object gets a segment of its own. */
 const OWN_SEGMENT_FROM = 8 * 2 ** 20;
+
+/** Objects one client may hold: each costs the daemon more than its bytes, which may never be touched. */
+const MAX_OBJECTS = 2 ** 18;
+
+/** A multiple of every page size in use. */
+const WINDOW_ALIGNMENT = 65536;
 
 /** Up to this size a copy loop beats making views. */
 const SMALL_COPY = 512;
@@ -37,11 +43,11 @@ export class Segment extends RefCounted {
   #view: MappedView | undefined;
   #words: Uint32Array | undefined;
 
-  constructor(id: number, size: number, onRelease: (segment: Segment) => void, tracker: LeakTracker) {
+  constructor(id: number, memory: SharedMemory, onRelease: (segment: Segment) => void, tracker: LeakTracker) {
     super('segment', tracker);
     this.id = id;
-    this.memory = SharedMemory.create(`pedrera-segment-${id}`, size);
-    this.allocator = new RangeAllocator(0, size);
+    this.memory = memory;
+    this.allocator = new RangeAllocator(0, memory.size);
     this.#onRelease = onRelease;
   }
 
@@ -53,6 +59,17 @@ export class Segment extends RefCounted {
   get bytes(): Uint8Array {
     this.#view ??= this.memory.map(0, this.memory.size);
     return this.#view.bytes;
+  }
+
+  /** Runs `use` on a part of the segment, of which any is at most MAX_VIEW_BYTES; the whole may be larger. */
+  window<T>(offset: number, length: number, use: (bytes: Uint8Array) => T): T {
+    const start = offset - (offset % WINDOW_ALIGNMENT);
+    const view = this.memory.map(start, Math.min(offset + length, this.size) - start);
+    try {
+      return use(view.bytes.subarray(offset - start));
+    } finally {
+      view.unmap();
+    }
   }
 
   /** The same as dwords. */
@@ -101,8 +118,10 @@ export class HostRange {
     new Uint8Array(words.buffer, firstWord * 4, sizeBytes).set(bytes);
   }
 
-  free(): void {
-    this.segment.memory.punchHole(this.offset, this.length);
+  free(keepContents = false): void {
+    if (!keepContents) {
+      this.segment.memory.punchHole(this.offset, this.length);
+    }
     this.segment.allocator.release(this.offset, this.length);
     this.segment.put();
   }
@@ -111,12 +130,16 @@ export class HostRange {
 /** The segments of one open file. */
 export class HostMemory {
   readonly #segments = new Map<number, Segment>();
+  /** Those that hold many objects, oldest first. */
+  readonly #pools = new Set<Segment>();
   readonly #tracker: LeakTracker;
   readonly #limit: number;
   #nextId = 1;
   #nextPoolSize = SMALLEST_POOL_SEGMENT;
   #pool: Segment | undefined;
   #allocated = 0;
+  #objects = 0;
+  #keepContents = false;
 
   constructor(limit: number, tracker: LeakTracker) {
     this.#limit = limit;
@@ -128,13 +151,16 @@ export class HostMemory {
     return this.#allocated;
   }
 
-  segment(id: number): Segment | undefined {
-    return this.#segments.get(id);
+  segments(): IterableIterator<Segment> {
+    return this.#segments.values();
   }
 
   /** Zeroed memory of at least `size` bytes. Errors: ENOMEM beyond the limit of one client or of the machine. */
   allocate(size: number): HostRange {
     const length = pageAlign(Math.max(size, 1));
+    if (this.#objects >= MAX_OBJECTS) {
+      throw errno('ENOMEM', `this client holds ${MAX_OBJECTS} buffers, as many as it may`);
+    }
     if (this.#allocated + length > this.#limit) {
       throw errno(
         'ENOMEM',
@@ -143,12 +169,19 @@ export class HostMemory {
     }
     const range = length >= OWN_SEGMENT_FROM ? this.#ownSegment(length) : this.#fromPool(length);
     this.#allocated += length;
+    this.#objects++;
     return range;
   }
 
   free(range: HostRange): void {
     this.#allocated -= range.length;
-    range.free();
+    this.#objects--;
+    range.free(this.#keepContents);
+  }
+
+  /** From here on what is freed is not handed out again and keeps its bytes: a client may still have it mapped. */
+  keepContents(): void {
+    this.#keepContents = true;
   }
 
   /** Drops the pool; segments still held by others live on until they let go. */
@@ -166,7 +199,7 @@ export class HostMemory {
   }
 
   #fromPool(length: number): HostRange {
-    for (const segment of this.#segments.values()) {
+    for (const segment of this.#pools) {
       const offset = segment.allocator.free >= length ? segment.allocator.allocate(length) : undefined;
       if (offset !== undefined) {
         return new HostRange(segment, offset, length);
@@ -177,11 +210,24 @@ export class HostMemory {
     // The newest pool segment stays while the file is open, so that a lone buffer made and freed in a loop costs no memfd.
     this.#pool?.put();
     this.#pool = segment;
+    this.#pools.add(segment);
     return new HostRange(segment, segment.allocator.allocate(length) as number, length);
   }
 
   #newSegment(size: number): Segment {
-    const segment = new Segment(this.#nextId++, size, (ended) => this.#segments.delete(ended.id), this.#tracker);
+    const onRelease = (ended: Segment) => {
+      this.#segments.delete(ended.id);
+      this.#pools.delete(ended);
+    };
+    const id = this.#nextId++;
+    let memory: SharedMemory;
+    try {
+      memory = SharedMemory.create(`pedrera-segment-${id}`, size);
+    } catch (error) {
+      // Whatever the machine ran out of, to the client it is memory (uapi.md 3.2).
+      throw error instanceof HlError ? errno('ENOMEM', error.message) : error;
+    }
+    const segment = new Segment(id, memory, onRelease, this.#tracker);
     this.#segments.set(segment.id, segment);
     return segment;
   }

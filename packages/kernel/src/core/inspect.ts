@@ -10,6 +10,7 @@ import {
   decodePacket,
   EXTERNAL_QUEUE_COUNT,
   formatPacket,
+  QUEUE_COUNT,
   QUEUES,
   type StreamSnapshot,
   sobAddress,
@@ -20,12 +21,15 @@ import type { ContextQueue } from './context-queue.js';
 import type { HlDevice } from './device.js';
 import type { Machine } from './machine.js';
 
-/** All external queues of a device: one row for each context that uses it, one empty row where none does. */
+/**
+ * One row for each queue a context uses, in the order of the ids. An external queue that nobody uses has an empty row; the
+ * hundred internal ones have none.
+ */
 export async function inspectQueues(device: HlDevice): Promise<QueuesOfDevice> {
   const snapshot = await device.hardware.snapshot();
   device.drainInterrupts();
   const queues: QueueState[] = [];
-  for (let id = 0; id < EXTERNAL_QUEUE_COUNT; id++) {
+  for (let id = 0; id < QUEUE_COUNT; id++) {
     let used = false;
     for (const context of device.contexts) {
       const queue = context.queues[id];
@@ -34,7 +38,7 @@ export async function inspectQueues(device: HlDevice): Promise<QueuesOfDevice> {
         queues.push(queueState(context, queue, snapshot));
       }
     }
-    if (!used) {
+    if (!used && id < EXTERNAL_QUEUE_COUNT) {
       queues.push(idleQueue(id));
     }
   }
@@ -48,8 +52,11 @@ function idleQueue(id: number): QueueState {
 }
 
 function queueState(context: Context, queue: ContextQueue, snapshot: DeviceSnapshot): QueueState {
-  const stream = snapshot.streams.find(({ asid, queue: id }) => asid === context.asid && id === queue.queue);
-  const { name, kind } = QUEUES[queue.queue] as (typeof QUEUES)[number];
+  const { name, kind, engine } = QUEUES[queue.queue] as (typeof QUEUES)[number];
+  const own = snapshot.streams.filter((stream) => stream.asid === context.asid && stream.engine === engine);
+  const stream = own.find(({ lower, queue: id }) => !lower && id === queue.queue);
+  // The streams of an internal engine hand their work to one lower command processor, and may wait for it.
+  const lower = own.find((candidate) => candidate.lower && candidate.queue === queue.queue);
   const oldest = queue.oldestJob();
   const ageNs = oldest === undefined ? undefined : context.device.clock.nowNs() - oldest.submission.submittedNs;
   const pending = queue.pending;
@@ -62,26 +69,28 @@ function queueState(context: Context, queue: ContextQueue, snapshot: DeviceSnaps
     pending,
     inFlight: queue.inFlight - pending,
     completed: queue.completed,
-    head: oldest === undefined || stream === undefined ? null : headPacket(stream),
-    blockedOn: oldest === undefined || stream === undefined ? null : blockage(stream, snapshot.monitors),
+    head: oldest === undefined ? null : (headPacket(stream) ?? headPacket(lower)),
+    blockedOn:
+      oldest === undefined ? null : (blockage(stream, snapshot.monitors) ?? blockage(lower, snapshot.monitors)),
     pid: context.pid,
     asid: context.asid,
     oldestMs: ageNs === undefined ? null : Math.round(ageNs / 1e4) / 100,
   };
 }
 
-function headPacket({ head }: StreamSnapshot): QueueState['head'] {
-  if (head === null) {
+function headPacket(stream: StreamSnapshot | undefined): QueueState['head'] {
+  if (stream === undefined || stream.head === null) {
     return null;
   }
-  const packet = decodePacket(Uint32Array.from(head.words), 0);
+  const packet = decodePacket(Uint32Array.from(stream.head.words), 0);
   return packet === undefined ? null : { opcode: packet.opcode, name: packet.name, text: formatPacket(packet) };
 }
 
-function blockage({ asid, fence }: StreamSnapshot, armed: readonly ArmedMonitor[]): Blockage | null {
-  if (fence === null) {
+function blockage(stream: StreamSnapshot | undefined, armed: readonly ArmedMonitor[]): Blockage | null {
+  if (stream === undefined || stream.fence === null) {
     return null;
   }
+  const { asid, fence } = stream;
   const monitors = armed
     .filter((monitor) => monitor.asid === asid && monitor.payloadAddress === fence.rdataAddress)
     .map(awaited);

@@ -71,8 +71,8 @@ export class Leases {
   }
 
   leaseSram(size: number): { base: number; size: number } {
-    if (size < 1) {
-      throw errno('EINVAL', 'an SRAM lease of no bytes');
+    if (size < 1 || size > SRAM_USER_SIZE) {
+      throw errno('EINVAL', `an SRAM lease has 1 to ${SRAM_USER_SIZE} bytes, not ${size}`);
     }
     const length = Math.ceil(size / SRAM_GRANULE) * SRAM_GRANULE;
     const base = this.#sram.allocate(length);

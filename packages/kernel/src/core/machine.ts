@@ -8,6 +8,7 @@ import type { HlDevice } from './device.js';
 import { DmaBufRegistry } from './dma-buf.js';
 import type { NodeKind } from './open-file.js';
 import type { Policy } from './policy.js';
+import { type Settings, settingsWith } from './settings.js';
 
 export interface MachineOptions {
   readonly devices: readonly HlDevice[];
@@ -16,7 +17,8 @@ export interface MachineOptions {
   readonly tracker: LeakTracker;
   /** Host memory one client may hold. */
   readonly hostMemoryLimit: number;
-  readonly defaultTimeoutNs: number;
+  /** What every device starts with. */
+  readonly settings?: Partial<Settings>;
 }
 
 const NODE_NAME = /^hl(_controlD)?(0|[1-9][0-9]{0,2})$/;
@@ -27,7 +29,7 @@ export class Machine {
   readonly clock: Clock;
   readonly tracker: LeakTracker;
   readonly hostMemoryLimit: number;
-  readonly defaultTimeoutNs: number;
+  readonly settings: Settings;
   readonly dmaBufs: DmaBufRegistry;
   readonly startedNs: number;
 
@@ -37,7 +39,7 @@ export class Machine {
     this.clock = options.clock;
     this.tracker = options.tracker;
     this.hostMemoryLimit = options.hostMemoryLimit;
-    this.defaultTimeoutNs = options.defaultTimeoutNs;
+    this.settings = settingsWith(options.settings);
     this.dmaBufs = new DmaBufRegistry(options.tracker);
     this.startedNs = options.clock.nowNs();
   }

@@ -5,13 +5,14 @@
  * of release (uapi.md 1.7). Must not know sockets: the session above calls release() at end-of-file.
  */
 import { errno, type LeakTracker } from '@pedrera/base';
-import { handleId } from '@pedrera/uapi';
-import { type CommandBuffer, HostBuffer, type HostObject } from './command-buffer.js';
+import { HANDLE_TYPE, handleId, handleType } from '@pedrera/uapi';
+import { CommandBuffer, HostBuffer, type HostObject } from './command-buffer.js';
 import type { Context } from './context.js';
 import type { HlDevice } from './device.js';
 import type { DmaBuf } from './dma-buf.js';
 import { HandleTable } from './handle-table.js';
 import { HostMemory } from './host-memory.js';
+import { Notifier } from './notifier.js';
 
 /** As many descriptors as a process usually may have. */
 const MAX_DESCRIPTORS = 1024;
@@ -33,12 +34,16 @@ export class OpenFile {
   readonly context: Context | undefined;
   readonly tracker: LeakTracker;
   readonly hostMemory: HostMemory;
+  /** Command buffers and timestamp buffers, the driver's numbering. */
   readonly handles = new HandleTable<HostObject>();
+  readonly hostBuffers = new HandleTable<HostObject>();
   readonly descriptors = new HandleTable<DmaBuf>();
   /** Called when the file closes while a wait runs. */
   readonly abandonWaits = new Set<() => void>();
+  readonly notifier = new Notifier();
   readonly #openedNs: number;
-  #released = false;
+  #released: Promise<void> | undefined;
+  #revoked: string | undefined;
 
   constructor({ device, node, context, hostMemoryLimit, tracker }: OpenFileOptions) {
     this.device = device;
@@ -47,10 +52,26 @@ export class OpenFile {
     this.tracker = tracker;
     this.hostMemory = new HostMemory(hostMemoryLimit, tracker);
     this.#openedNs = device.clock.nowNs();
+    device.files.add(this);
   }
 
   get released(): boolean {
-    return this.#released;
+    return this.#released !== undefined;
+  }
+
+  /** Why no call is answered any more: a hard reset took all the file had (uapi.md 7.3). */
+  get revoked(): string | undefined {
+    return this.#revoked;
+  }
+
+  /**
+   * What a hard reset does instead of killing the owner: all the file holds goes at once, as at close, but for the
+   * client's mappings, which stay memory until it unmaps them.
+   */
+  revoke(reason: string): Promise<void> {
+    this.#revoked ??= reason;
+    this.hostMemory.keepContents();
+    return this.release();
   }
 
   /** The context of a primary node. */
@@ -70,9 +91,13 @@ export class OpenFile {
     return context;
   }
 
-  /** The object behind a handle; takes no reference. Only the number counts, not the type bits (uapi.md 2.9). */
+  /**
+   * The object behind a handle; takes no reference. As in the driver only the number counts, not the type bits (uapi.md
+   * 2.9), but for host buffers, which have a numbering of their own.
+   */
   peekHandle(handle: bigint): HostObject {
-    const object = this.handles.peek(handleId(handle));
+    const table = handleType(handle) === HANDLE_TYPE.HOST_BUFFER ? this.hostBuffers : this.handles;
+    const object = table.peek(handleId(handle));
     if (object === undefined) {
       throw errno('EINVAL', `no object has the handle 0x${handle.toString(16)}`);
     }
@@ -81,16 +106,16 @@ export class OpenFile {
 
   peekCommandBuffer(handle: bigint): CommandBuffer {
     const object = this.peekHandle(handle);
-    if (object instanceof HostBuffer) {
-      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a host buffer, not a command buffer`);
+    if (!(object instanceof CommandBuffer)) {
+      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a ${object.kind}, not a command buffer`);
     }
-    return object as CommandBuffer;
+    return object;
   }
 
   peekHostBuffer(handle: bigint): HostBuffer {
     const object = this.peekHandle(handle);
     if (!(object instanceof HostBuffer)) {
-      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a command buffer, not a host buffer`);
+      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a ${object.kind}, not a host buffer`);
     }
     return object;
   }
@@ -124,11 +149,14 @@ export class OpenFile {
    * The last duplicate was closed, or its process is dead. Order: waits, work (where the policy cancels it), handles and
    * their mappings, descriptors, then the file's reference on the context.
    */
-  async release(): Promise<void> {
-    if (this.#released) {
-      return;
-    }
-    this.#released = true;
+  release(): Promise<void> {
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  async #release(): Promise<void> {
+    this.device.files.delete(this);
+    this.notifier.close();
     for (const abandon of [...this.abandonWaits]) {
       abandon();
     }
@@ -139,12 +167,13 @@ export class OpenFile {
     const { context, device } = this;
     if (context !== undefined) {
       device.contextClosed((device.clock.nowNs() - this.#openedNs) / 1e6);
-      context.lost ??= 'the file was closed';
+      context.lost ??= this.#revoked ?? 'the file was closed';
+      context.reservations.dropUnattached();
       if (device.policy.cancelOnRelease) {
         await context.stop();
       }
     }
-    for (const object of [...this.handles.values()]) {
+    for (const object of [...this.handles.values(), ...this.hostBuffers.values()]) {
       if (object.mapped) {
         object.unmap();
       }

@@ -42,14 +42,20 @@ export class PendingRing {
   /** Takes the next number for `make(seq)`. Preconditions: checkRoom() passed. */
   add(make: (seq: number) => Submission): Submission {
     const seq = this.#nextSeq++;
-    const slot = seq % MAX_PENDING;
-    const old = this.#fences[slot];
-    if (old?.wantsTimestamp === true && old.outcome !== undefined) {
-      this.#store(old.seq, { outcome: old.outcome, timestampNs: old.timestampNs });
-    }
     const submission = make(seq);
-    this.#fences[slot] = submission;
+    this.#fences[seq % MAX_PENDING] = submission;
     return submission;
+  }
+
+  /**
+   * The fence has been signalled. What asked for a timestamp is remembered, the refused ones included: the 256 that
+   * finished last (uapi.md 4.14).
+   */
+  finished(submission: Submission): void {
+    const { outcome, timestampNs, wantsTimestamp, seq } = submission;
+    if (wantsTimestamp && outcome !== undefined) {
+      this.#store(seq, { outcome, timestampNs });
+    }
   }
 
   /** The fence of `seq`: 'gone' when it is too old, undefined when it was never issued. */

@@ -45,6 +45,78 @@ describe('RangeAllocator', () => {
     expect(() => ranges.release(2, 3)).toThrow('released twice');
   });
 
+  it('best-fit-measures-behind-the-aligned-start', () => {
+    const ranges = new RangeAllocator(0, 200, 'best');
+    ranges.allocate(200);
+    // Of 24 units, but 20 of them behind a multiple of 8; of 22 at a multiple of 8; of 30, 20 behind one.
+    ranges.release(100, 24);
+    ranges.release(40, 22);
+    ranges.release(6, 22);
+    expect(ranges.allocate(18, { align: 8 })).toBe(8);
+    expect(ranges.allocate(18, { align: 8 })).toBe(104);
+    expect(ranges.allocate(18, { align: 8 })).toBe(40);
+    expect(ranges.allocate(18, { align: 8 })).toBeUndefined();
+  });
+
+  it('best-fit-agrees-with-a-plain-search', () => {
+    const block = fc.record({ gap: fc.integer({ min: 1, max: 5 }), size: fc.integer({ min: 1, max: 12 }) });
+    const wanted = fc.record({ size: fc.integer({ min: 1, max: 10 }), align: fc.constantFrom(1, 2, 4, 8) });
+    fc.assert(
+      fc.property(fc.array(block, { maxLength: 40 }), fc.array(wanted, { maxLength: 40 }), (blocks, sizes) => {
+        const ranges = new RangeAllocator(0, 2000, 'best');
+        ranges.allocate(2000);
+        let at = 0;
+        for (const { gap, size } of blocks) {
+          at += gap;
+          ranges.release(at, size);
+          at += size;
+        }
+        for (const { size, align } of sizes) {
+          let best: { start: number; room: number } | undefined;
+          for (const { start, end } of ranges.freeRanges()) {
+            const aligned = Math.ceil(start / align) * align;
+            if (end - aligned >= size && (best === undefined || end - aligned < best.room)) {
+              best = { start: aligned, room: end - aligned };
+            }
+          }
+          expect(ranges.allocate(size, { align })).toBe(best?.start);
+        }
+      }),
+    );
+  });
+
+  it('ten-thousand-holes-cost-no-walk', () => {
+    const count = 20_000;
+    for (const fit of ['first', 'best'] as const) {
+      const ranges = new RangeAllocator(0, 4 * count, fit);
+      ranges.allocate(4 * count);
+      for (let i = 0; i < count; i++) {
+        ranges.release(4 * ((i * 7919) % count), 1 + (i % 2));
+      }
+      // Every second hole is of two units; the pieces come back lowest first.
+      for (let i = 0; i < count / 2; i++) {
+        expect(ranges.allocate(2)).toBeDefined();
+      }
+      expect(ranges.allocate(2)).toBeUndefined();
+      expect(ranges.free).toBe(count / 2);
+    }
+  });
+
+  it('free-ranges-are-listed-by-address', () => {
+    const ranges = new RangeAllocator(0, 100);
+    ranges.allocate(10, { at: 20 });
+    ranges.allocate(10, { at: 50 });
+    expect([...ranges.freeRanges()]).toEqual([
+      { start: 0, end: 20 },
+      { start: 30, end: 50 },
+      { start: 60, end: 100 },
+    ]);
+    expect(ranges.rangeAt(30)).toEqual({ start: 30, end: 50 });
+    expect(ranges.rangeAt(29)).toBeUndefined();
+    expect(ranges.rangeAt(50)).toBeUndefined();
+    expect(ranges.largestFree()).toBe(40);
+  });
+
   it('agrees-with-a-bitmap', () => {
     const step = fc.record({ size: fc.integer({ min: 1, max: 9 }), free: fc.boolean(), pick: fc.nat() });
     fc.assert(

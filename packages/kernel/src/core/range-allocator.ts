@@ -1,8 +1,9 @@
 /**
  * Hands out ranges of a number line: virtual addresses, memory pages, bus slots, sync objects, bytes of a segment.
  *
- * Owns: the sorted list of free ranges. Must not know what the numbers mean.
+ * Owns: the free ranges, by address and, for best fit, by the room they offer. Must not know what the numbers mean.
  */
+import { type Leaf, SortedList } from './sorted-list.js';
 
 export type Fit = 'first' | 'best';
 
@@ -13,21 +14,37 @@ export interface AllocateOptions {
   at?: number;
 }
 
-/** Free ranges as parallel sorted arrays: start inclusive, end exclusive. Neighbours are always merged. */
+/** Start inclusive, end exclusive. */
+export interface FreeRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Block {
+  start: number;
+  end: number;
+}
+
+const byAddress = (a: Block, b: Block): number => a.start - b.start;
+/** What a block holds behind its aligned start; may be negative. */
+const room = (block: Block, align: number): number => block.end - alignUp(block.start, align);
+
+/** Neighbouring free ranges are always merged. */
 export class RangeAllocator {
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
+  readonly #blocks = new SortedList<Block>(byAddress);
   readonly #fit: Fit;
+  /** For best fit: the same blocks by room, one order for each alignment that was ever asked for. There are few. */
+  readonly #byRoom = new Map<number, SortedList<Block>>();
   #free: number;
   readonly total: number;
 
+  /** Preconditions: bounds and sizes are never negative. */
   constructor(start: number, end: number, fit: Fit = 'first') {
     this.#fit = fit;
     this.total = end - start;
     this.#free = this.total;
     if (end > start) {
-      this.#starts.push(start);
-      this.#ends.push(end);
+      this.#add({ start, end });
     }
   }
 
@@ -39,51 +56,37 @@ export class RangeAllocator {
     return this.total - this.#free;
   }
 
+  /** The free ranges, by address. */
+  freeRanges(): Iterable<FreeRange> {
+    return this.#blocks;
+  }
+
   /** The start of `size` free units, now taken; undefined when nothing fits. */
   allocate(size: number, { align = 1, at }: AllocateOptions = {}): number | undefined {
     if (at !== undefined) {
-      return this.#allocateAt(at, size);
+      const block = this.#atOrBefore(at);
+      return block === undefined || block.end < at + size ? undefined : this.#take(block, at, size);
     }
-    let chosen = -1;
-    let chosenStart = 0;
-    let chosenLength = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.#starts.length; i++) {
-      const start = this.#starts[i] as number;
-      const end = this.#ends[i] as number;
-      const aligned = Math.ceil(start / align) * align;
-      if (aligned + size > end) {
-        continue;
-      }
-      if (this.#fit === 'first') {
-        chosen = i;
-        chosenStart = aligned;
-        break;
-      }
-      // Smallest sufficient block wins, the lowest address on a tie (uapi.md 5.4).
-      if (end - start < chosenLength) {
-        chosen = i;
-        chosenStart = aligned;
-        chosenLength = end - start;
-      }
-    }
-    if (chosen < 0) {
-      return undefined;
-    }
-    this.#take(chosen, chosenStart, chosenStart + size);
-    return chosenStart;
+    const block = this.#fit === 'first' ? this.#firstFit(size, align) : this.#bestFit(size, align);
+    return block === undefined ? undefined : this.#take(block, alignUp(block.start, align), size);
   }
 
   /** True when [start, start + size) lies wholly in one free range. */
   isFree(start: number, size: number): boolean {
-    const i = this.#rangeAtOrBefore(start);
-    return i >= 0 && (this.#ends[i] as number) >= start + size;
+    return (this.#atOrBefore(start)?.end ?? Number.NEGATIVE_INFINITY) >= start + size;
+  }
+
+  /** The free range that holds a number. */
+  rangeAt(number: number): FreeRange | undefined {
+    const block = this.#atOrBefore(number);
+    return block !== undefined && block.end > number ? block : undefined;
   }
 
   /** The largest free run, in units. */
   largestFree(): number {
     let largest = 0;
-    for (let i = 0; i < this.#starts.length; i++) {
-      largest = Math.max(largest, (this.#ends[i] as number) - (this.#starts[i] as number));
+    for (const leaf of this.#blocks.leaves) {
+      largest = Math.max(largest, longestIn(leaf));
     }
     return largest;
   }
@@ -91,70 +94,123 @@ export class RangeAllocator {
   /** Gives a taken range back. A range that is already free is a bug of the caller, and throws. */
   release(start: number, size: number): void {
     const end = start + size;
-    const before = this.#rangeAtOrBefore(start);
-    const after = before + 1;
-    if (
-      (before >= 0 && (this.#ends[before] as number) > start) ||
-      (after < this.#starts.length && (this.#starts[after] as number) < end)
-    ) {
+    const before = this.#atOrBefore(start);
+    const after = this.#blocks.ceiling({ start, end });
+    if ((before !== undefined && before.end > start) || (after !== undefined && after.start < end)) {
       throw new Error(`range [${start}, ${end}) is released twice`);
     }
-    const joinsBefore = before >= 0 && this.#ends[before] === start;
-    const joinsAfter = after < this.#starts.length && this.#starts[after] === end;
-    if (joinsBefore && joinsAfter) {
-      this.#ends[before] = this.#ends[after] as number;
-      this.#starts.splice(after, 1);
-      this.#ends.splice(after, 1);
-    } else if (joinsBefore) {
-      this.#ends[before] = end;
+    const joinsAfter = after !== undefined && after.start === end;
+    if (before !== undefined && before.end === start) {
+      if (joinsAfter) {
+        this.#drop(after);
+      }
+      this.#resize(before, before.start, joinsAfter ? after.end : end);
     } else if (joinsAfter) {
-      this.#starts[after] = start;
+      this.#resize(after, start, after.end);
     } else {
-      this.#starts.splice(after, 0, start);
-      this.#ends.splice(after, 0, end);
+      this.#add({ start, end });
     }
     this.#free += size;
   }
 
-  #allocateAt(start: number, size: number): number | undefined {
-    const i = this.#rangeAtOrBefore(start);
-    if (i < 0 || (this.#ends[i] as number) < start + size) {
-      return undefined;
+  /** The lowest block that holds `size` behind an aligned start. */
+  #firstFit(size: number, align: number): Block | undefined {
+    for (const leaf of this.#blocks.leaves) {
+      if (longestIn(leaf) < size) {
+        continue;
+      }
+      for (const block of leaf.items) {
+        if (alignUp(block.start, align) + size <= block.end) {
+          return block;
+        }
+      }
     }
-    this.#take(i, start, start + size);
+    return undefined;
+  }
+
+  /** The block with the least room behind its aligned start that is still enough, the lowest address on a tie (uapi.md 5.4). */
+  #bestFit(size: number, align: number): Block | undefined {
+    let index = this.#byRoom.get(align);
+    if (index === undefined) {
+      index = new SortedList<Block>((a, b) => room(a, align) - room(b, align) || a.start - b.start);
+      for (const block of this.#blocks) {
+        index.insert(block);
+      }
+      this.#byRoom.set(align, index);
+    }
+    // No block starts below zero: the probe is before all of its room.
+    const start = -align;
+    return index.ceiling({ start, end: start + size });
+  }
+
+  #take(block: Block, start: number, size: number): number {
+    const { start: freeStart, end: freeEnd } = block;
+    const end = start + size;
+    if (start === freeStart && end === freeEnd) {
+      this.#drop(block);
+    } else if (start === freeStart) {
+      this.#resize(block, end, freeEnd);
+    } else {
+      this.#resize(block, freeStart, start);
+      if (end < freeEnd) {
+        this.#add({ start: end, end: freeEnd });
+      }
+    }
+    this.#free -= size;
     return start;
   }
 
-  #take(i: number, start: number, end: number): void {
-    const freeStart = this.#starts[i] as number;
-    const freeEnd = this.#ends[i] as number;
-    if (start === freeStart && end === freeEnd) {
-      this.#starts.splice(i, 1);
-      this.#ends.splice(i, 1);
-    } else if (start === freeStart) {
-      this.#starts[i] = end;
-    } else if (end === freeEnd) {
-      this.#ends[i] = start;
-    } else {
-      this.#ends[i] = start;
-      this.#starts.splice(i + 1, 0, end);
-      this.#ends.splice(i + 1, 0, freeEnd);
-    }
-    this.#free -= end - start;
+  #atOrBefore(start: number): Block | undefined {
+    return this.#blocks.floor({ start, end: start });
   }
 
-  /** Index of the last free range that starts at or below `start`, or -1. */
-  #rangeAtOrBefore(start: number): number {
-    let low = 0;
-    let high = this.#starts.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#starts[middle] as number) <= start) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
+  #add(block: Block): void {
+    const leaf = this.#blocks.insert(block);
+    if (leaf.summary !== undefined) {
+      leaf.summary = Math.max(leaf.summary, block.end - block.start);
     }
-    return low - 1;
+    this.#index(block);
   }
+
+  #drop(block: Block): void {
+    this.#blocks.remove(block);
+    this.#unindex(block);
+  }
+
+  /** Moves a block's bounds. Preconditions: its place among the others stays the same. */
+  #resize(block: Block, start: number, end: number): void {
+    this.#unindex(block);
+    this.#blocks.leafOf(block).summary = undefined;
+    block.start = start;
+    block.end = end;
+    this.#index(block);
+  }
+
+  #index(block: Block): void {
+    for (const index of this.#byRoom.values()) {
+      index.insert(block);
+    }
+  }
+
+  #unindex(block: Block): void {
+    for (const index of this.#byRoom.values()) {
+      index.remove(block);
+    }
+  }
+}
+
+function alignUp(value: number, align: number): number {
+  return Math.ceil(value / align) * align;
+}
+
+/** Length of the longest block of a run, remembered until the run changes. */
+function longestIn(leaf: Leaf<Block>): number {
+  if (leaf.summary === undefined) {
+    let longest = 0;
+    for (const block of leaf.items) {
+      longest = Math.max(longest, block.end - block.start);
+    }
+    leaf.summary = longest;
+  }
+  return leaf.summary;
 }

@@ -1,4 +1,4 @@
-/** Device memory, mappings, leases and dma-bufs of the core, on silicon in the same thread. */
+/** Leases and dma-bufs of the core, on silicon in the same thread. */
 import { HlError } from '@pedrera/base';
 import {
   encodeFence,
@@ -6,11 +6,11 @@ import {
   encodeMsgLong,
   encodeMsgShort,
   fenceRdataAddress,
-  HOST_VA_USER_BASE,
   monitorArm,
   sobValue,
 } from '@pedrera/hw';
 import { describe, expect, it } from 'vitest';
+import { mapAllocation } from './device-mapping.js';
 import type { OpenFile } from './open-file.js';
 import { exportMemory, exportSyncObjects, importDmaBuf } from './sharing.js';
 import { TestRig } from './test-rig.js';
@@ -29,83 +29,17 @@ async function codeOf(fn: () => unknown): Promise<string> {
 /** MEMORY ALLOC and MAP, without the ioctl around them. */
 function allocate(file: OpenFile, size: number): { address: number; handle: bigint } {
   const context = file.requireContext;
-  const allocation = file.device.memory.allocate(size, context.asid, false);
-  context.allocations.add(allocation);
-  const address = context.addressSpace.map({
-    range: 'dram',
-    kind: 'device',
-    pieces: allocation.extents.map((extent) => ({ space: 'hbm', ...extent })),
-    pageOffset: 0,
-    alignment: PAGE,
-    hint: 0,
-    forceHint: false,
-    writable: true,
-    onUnmapped: () => {
-      allocation.mappings--;
-      allocation.put();
-    },
+  const allocation = file.device.memory.allocate({
+    size,
+    pageSize: 0,
+    contiguous: false,
+    shared: false,
+    ownerAsid: context.asid,
   });
-  allocation.get();
-  allocation.mappings++;
+  context.allocations.add(allocation);
+  const address = mapAllocation(context, allocation, { hint: 0, forceHint: false });
   return { address, handle: BigInt(allocation.handle) };
 }
-
-describe('device memory', () => {
-  it('foreign-handle-is-EPERM-unknown-is-EINVAL', async () => {
-    await using rig = new TestRig('shared');
-    const [mine, other] = [await rig.open(), await rig.open()];
-    const { handle } = allocate(mine, PAGE);
-    expect(await codeOf(() => rig.device().memory.peek(handle, other.requireContext.asid))).toBe('EPERM');
-    expect(await codeOf(() => rig.device().memory.peek(999n, mine.requireContext.asid))).toBe('EINVAL');
-  });
-
-  it('freed-pages-are-scrubbed', async () => {
-    await using rig = new TestRig('shared');
-    const first = await rig.open();
-    const { address } = allocate(first, PAGE);
-    rig.submit(first, 0, (words) =>
-      encodeLinDma(words, 0, { size: PAGE, patternLow: 0xffffffff, dst: address, memSet: true }),
-    );
-    rig.run();
-    const { hbm } = rig.device().memory;
-    expect(hbm.allocatedBytes).toBeGreaterThanOrEqual(PAGE);
-    await rig.close(first);
-    expect(hbm.allocatedBytes).toBe(0);
-  });
-
-  it('out-of-memory-takes-nothing', async () => {
-    await using rig = new TestRig('shared');
-    const file = await rig.open();
-    const { memory } = rig.device();
-    expect(await codeOf(() => memory.allocate(2 ** 36, file.requireContext.asid, false))).toBe('ENOMEM');
-    expect(memory.used).toBe(0);
-  });
-});
-
-describe('address space', () => {
-  it('first-mapping-lies-behind-the-drivers-pool', async () => {
-    await using rig = new TestRig('shared');
-    const { addressSpace } = (await rig.open()).requireContext;
-    const request = {
-      range: 'host',
-      kind: 'host',
-      pieces: [{ space: 'bus', address: 0, size: 100 }],
-      pageOffset: 8,
-      alignment: 4096,
-      hint: 0,
-      forceHint: false,
-      writable: true,
-      onUnmapped: () => undefined,
-    } as const;
-    expect(addressSpace.map(request)).toBe(HOST_VA_USER_BASE + 8);
-    const hint = HOST_VA_USER_BASE + 0x100000;
-    expect(addressSpace.map({ ...request, hint })).toBe(hint + 8);
-    expect(await codeOf(() => addressSpace.map({ ...request, pageOffset: 0, hint, forceHint: true }))).toBe('ENOMEM');
-    expect(await codeOf(() => addressSpace.map({ ...request, hint, forceHint: true }))).toBe('EINVAL');
-    expect(await codeOf(() => addressSpace.unmap(hint))).toBe('EINVAL');
-    expect(await codeOf(() => addressSpace.unmap(hint + 8))).toBe('ok');
-  });
-});
 
 describe('leases', () => {
   it('do-not-overlap-and-come-back', async () => {

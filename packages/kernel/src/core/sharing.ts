@@ -5,7 +5,7 @@
  * Must not know tokens on the wire or who asked.
  */
 import { errno } from '@pedrera/base';
-import { CFG_BASE, DRAM_PAGE_SIZE, peerCfgBusAddress, peerHbmBusAddress, sobAddress } from '@pedrera/hw';
+import { CFG_BASE, DCORE_COUNT, DRAM_PAGE_SIZE, peerCfgBusAddress, peerHbmBusAddress, sobAddress } from '@pedrera/hw';
 import type { Context } from './context.js';
 import type { Allocation } from './device-memory.js';
 import type { DmaBuf, Importer } from './dma-buf.js';
@@ -24,7 +24,7 @@ export function exportMemory(machine: Machine, exporter: Context, range: MemoryR
   return machine.dmaBufs.create({ kind: 'memory', exporter, ...range, bornNs: machine.clock.nowNs() });
 }
 
-/** Leased sync objects as a dma-buf. Errors: EINVAL for no objects, EPERM beyond the lease. */
+/** Leased sync objects as a dma-buf. Errors: EINVAL for no objects or no such dcore, EPERM beyond the lease. */
 export function exportSyncObjects(
   machine: Machine,
   exporter: Context,
@@ -32,8 +32,8 @@ export function exportSyncObjects(
 ): DmaBuf {
   const { dcore, firstSyncObject, count } = range;
   const lease = exporter.heldLease(dcore);
-  if (count < 1) {
-    throw errno('EINVAL', 'an export of no sync objects');
+  if (count < 1 || dcore >= DCORE_COUNT) {
+    throw errno('EINVAL', `an export of ${count} sync objects of dcore ${dcore}`);
   }
   if (
     lease === undefined ||
@@ -69,10 +69,14 @@ export function importDmaBuf(importer: Context, object: DmaBuf): { address: numb
   try {
     const address = importer.addressSpace.map({
       range: local ? 'dram' : 'host',
-      kind: 'import',
+      source: { kind: 'import', id: object.id },
+      size,
+      // The very bytes that were exported: what lies beside them in the same page was not.
+      exact: true,
       pieces: local ? pieces : pieces.map((piece) => overBus(piece, exporter.device.index)),
       // Sync objects keep the low bits of their register address.
       pageOffset: kind === 'memory' ? 0 : (pieces[0]?.address ?? 0) % PAGE_SIZE,
+      pageSize: kind === 'memory' ? DRAM_PAGE_SIZE : PAGE_SIZE,
       alignment: kind === 'memory' ? DRAM_PAGE_SIZE : PAGE_SIZE,
       hint: 0,
       forceHint: false,

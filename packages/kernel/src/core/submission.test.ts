@@ -192,6 +192,7 @@ describe('time-out', () => {
     rig.clock.advance(600e9);
     expect(await Promise.all(waits)).toEqual(['ETIMEDOUT', 'EIO']);
     expect(() => rig.submit(file, 0, nop)).toThrow('can do nothing more');
+    await rig.finishReset();
     expect(rig.device().hardResets).toBe(1);
   });
 });
@@ -226,6 +227,8 @@ describe('open and release', () => {
     expect(await codeOf(rig.open())).toBe('EAGAIN');
     rig.clock.advance(600e9);
     await rig.settle();
+    expect(await codeOf(rig.open())).toBe('EAGAIN');
+    await rig.finishReset();
     expect(await codeOf(rig.open())).toBe('ok');
   });
 

@@ -4,16 +4,19 @@
  * Owns: the machine of a test, and the check that nothing is left at its end. Must not know the daemon.
  */
 import { LeakTracker, VirtualClock } from '@pedrera/base';
-import { HBM_BANK_SIZE, HBM_SIZE } from '@pedrera/hw';
+import { CFG_BASE, HBM_BANK_SIZE, HBM_SIZE, SRAM_BASE, sobAddress } from '@pedrera/hw';
 import { createFabric, InProcessDevice, runAllUntilIdle } from '@pedrera/silicon';
-import { type MappedView, SharedMemory } from '@pedrera/wire';
+import { type Chunk, DEVICE_STATUS } from '@pedrera/uapi';
+import { type MappedView, ProcessMemory, SharedMemory } from '@pedrera/wire';
 import { CommandBuffer } from './command-buffer.js';
+import { type CsRequest, type CsResult, submitCs } from './cs.js';
 import { HlDevice } from './device.js';
 import { Machine } from './machine.js';
-import { OpenFile } from './open-file.js';
+import { type NodeKind, OpenFile } from './open-file.js';
 import { POLICIES, type PolicyName } from './policy.js';
+import type { Settings } from './settings.js';
 import type { Submission } from './submission.js';
-import { DEFAULT_TIMEOUT_NS, submitDefault } from './submit.js';
+import { submitDefault } from './submit.js';
 
 export class TestRig {
   readonly clock = new VirtualClock();
@@ -25,7 +28,7 @@ export class TestRig {
   readonly #views = new Map<Uint8Array, MappedView>();
   readonly #files = new Set<OpenFile>();
 
-  constructor(policy: PolicyName, devices = 1) {
+  constructor(policy: PolicyName, devices = 1, settings: Partial<Settings> = {}, kill?: (pid: number) => void) {
     this.#hbm = Array.from({ length: devices }, (_, i) => SharedMemory.create(`test-hbm${i}`, HBM_SIZE));
     const fabric = createFabric(devices);
     const bank = (device: number, index: number) =>
@@ -45,6 +48,7 @@ export class TestRig {
               }
               return this.#map(SharedMemory.fromFd(memory.fd, memory.offset + size), memory.offset, size);
             },
+            openProcess: (pid) => new ProcessMemory(pid),
             unmapBusRegion: (_, bytes) => this.#unmap(bytes),
           },
         }),
@@ -63,13 +67,15 @@ export class TestRig {
             clock: this.clock,
             tracker: this.tracker,
             log,
+            settings,
+            ...(kill === undefined ? {} : { kill }),
           }),
       ),
       policy: POLICIES[policy],
       clock: this.clock,
       tracker: this.tracker,
-      hostMemoryLimit: 2 ** 30,
-      defaultTimeoutNs: DEFAULT_TIMEOUT_NS,
+      hostMemoryLimit: 2 ** 34,
+      settings,
     });
   }
 
@@ -77,12 +83,15 @@ export class TestRig {
     return this.machine.devices[index] as HlDevice;
   }
 
-  async open(device = 0): Promise<OpenFile> {
+  async open(device = 0, node: NodeKind = 'primary', pid = 1000 + this.#files.size): Promise<OpenFile> {
     const owner = this.device(device);
+    if (node === 'control') {
+      owner.checkControlOpen();
+    }
     const file = new OpenFile({
       device: owner,
-      node: 'primary',
-      context: await owner.openContext(1000 + this.#files.size),
+      node,
+      context: node === 'primary' ? await owner.openContext(pid) : undefined,
       hostMemoryLimit: this.machine.hostMemoryLimit,
       tracker: this.tracker,
     });
@@ -105,7 +114,47 @@ export class TestRig {
     { flags = 0, timeoutSec = 0 } = {},
   ): Submission {
     const chunk = { ...this.commandBuffer(file, encode), queueIndex, flags: 0 };
-    return submitDefault(file, [chunk], { flags, timeoutSec, defaultTimeoutNs: this.machine.defaultTimeoutNs });
+    return submitDefault(file, [chunk], { flags, timeoutSec, defaultTimeoutNs: file.device.settings.defaultTimeoutNs });
+  }
+
+  /** The CS call; what is not given is what a caller leaves zero. */
+  cs(file: OpenFile, req: Partial<CsRequest>): CsResult | Promise<CsResult> {
+    return submitCs(file, {
+      flags: 0,
+      chunksRestore: [],
+      chunksExecute: [],
+      timeoutSec: 0,
+      stagedSeq: 0,
+      reservation: 0,
+      signals: { count: 0, queue: 0 },
+      ...req,
+    });
+  }
+
+  /** A CS call that answers at once, as all do but those with a restore phase. */
+  csNow(file: OpenFile, req: Partial<CsRequest>): CsResult {
+    const result = this.cs(file, req);
+    if (result instanceof Promise) {
+      throw new Error('the call waits for its restore phase');
+    }
+    return result;
+  }
+
+  chunk(file: OpenFile, queueIndex: number, encode: (words: Uint32Array) => number): Chunk {
+    return { ...this.commandBuffer(file, encode), queueIndex, flags: 0 };
+  }
+
+  /** A chunk for an internal queue, its packets written into SRAM at `address`. */
+  async sramChunk(queueIndex: number, address: number, encode: (words: Uint32Array) => number): Promise<Chunk> {
+    const words = new Uint32Array(1024);
+    const size = 4 * encode(words);
+    await this.device().hardware.writeSram(address - SRAM_BASE, new Uint8Array(words.buffer, 0, size));
+    return { handle: BigInt(address), size, queueIndex, flags: 0 };
+  }
+
+  /** Value of a sync object. */
+  sob(dcore: number, sob: number): Promise<number> {
+    return this.device().hardware.readRegister(sobAddress(dcore, sob) - CFG_BASE);
   }
 
   /** Lets the devices work until nothing moves, and the kernel hear of it. */
@@ -114,6 +163,17 @@ export class TestRig {
     for (const device of this.machine.devices) {
       device.drainInterrupts();
     }
+  }
+
+  /** Lets a reset that was asked for come to its end: time goes on as far as it waits. */
+  async finishReset(index = 0): Promise<void> {
+    const device = this.device(index);
+    await this.settle();
+    for (let i = 0; i < 10_000 && device.status === DEVICE_STATUS.IN_RESET; i++) {
+      await this.settle();
+      this.clock.advance(10e6);
+    }
+    await this.settle();
   }
 
   /** Lets answers of the devices arrive. */
@@ -133,6 +193,7 @@ export class TestRig {
       await this.close(file);
     }
     this.run();
+    await Promise.all(this.machine.devices.map((device) => device.endContexts()));
     await this.settle();
     this.tracker.assertEmpty();
     for (const hardware of this.#hardware) {

@@ -53,11 +53,17 @@ export function waitForSubmission(file: OpenFile, seq: number, timeoutUs: bigint
   return timeout === 0 ? BUSY : block(file, found, timeout);
 }
 
-function verdict(seq: number, { error, detail }: Outcome, timestampNs: number): WaitResult {
+/**
+ * Errors: EIO, ETIMEDOUT. Any other error is that of a submission which was refused: it reads as completed (uapi.md 4.14).
+ */
+export function throwFailure(seq: number, { error, detail }: Outcome): void {
   if (error === 'EIO' || error === 'ETIMEDOUT') {
     throw errno(error, `submission ${seq}: ${detail ?? 'failed'}`);
   }
-  // Any other error is that of a submission which was refused: it reads as completed (uapi.md 4.14).
+}
+
+function verdict(seq: number, outcome: Outcome, timestampNs: number): WaitResult {
+  throwFailure(seq, outcome);
   return timestampNs === 0
     ? COMPLETED
     : {

@@ -9,10 +9,11 @@ import { LeakTracker, RealClock } from '@pedrera/base';
 import { HBM_SIZE } from '@pedrera/hw';
 import { MAX_FRAME_BYTES } from '@pedrera/uapi';
 import { type Connection, listen, SharedMemory } from '@pedrera/wire';
+import type { Logger } from 'pino';
 import { HlDevice } from '../core/device.js';
 import { Machine } from '../core/machine.js';
 import { POLICIES, type PolicyName } from '../core/policy.js';
-import { DEFAULT_TIMEOUT_NS } from '../core/submit.js';
+import type { Settings } from '../core/settings.js';
 import { dispatch } from './dispatch.js';
 import { createLog } from './log.js';
 import type { Session } from './session.js';
@@ -27,6 +28,8 @@ export interface DaemonOptions {
   readonly logFile?: string;
   /** Log for people, when it goes to a terminal. */
   readonly pretty: boolean;
+  /** What differs from the driver's module parameters and the simulation's times, for every device. */
+  readonly settings?: Partial<Settings>;
 }
 
 export interface RunningDaemon {
@@ -43,12 +46,26 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
   const tracker = new LeakTracker();
   const clock = new RealClock();
   const hbm = Array.from({ length: options.devices }, (_, i) => SharedMemory.create(`pedrera-hbm${i}`, HBM_SIZE));
-  const interconnect = createInterconnect(hbm.map((memory) => memory.fd));
+  const settings = options.settings ?? {};
+  const interconnect = createInterconnect(
+    hbm.map((memory) => memory.fd),
+    settings,
+  );
   let crashed: (error: Error) => void = () => undefined;
-  const hardware = hbm.map((_, index) => new WorkerDevice(index, interconnect, (error) => crashed(error)));
+  const hardware = hbm.map((_, index) => new WorkerDevice(index, interconnect, (error) => crashed(error), clock));
   const policy = POLICIES[options.policy];
   const devices = hardware.map(
-    (device, i) => new HlDevice({ hardware: device, hbm: hbm[i] as SharedMemory, policy, clock, tracker, log }),
+    (device, i) =>
+      new HlDevice({
+        hardware: device,
+        hbm: hbm[i] as SharedMemory,
+        policy,
+        clock,
+        tracker,
+        log,
+        settings,
+        kill: (pid) => kill(pid, log),
+      }),
   );
   const machine = new Machine({
     devices,
@@ -56,7 +73,7 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
     clock,
     tracker,
     hostMemoryLimit: totalmem(),
-    defaultTimeoutNs: DEFAULT_TIMEOUT_NS,
+    settings,
   });
   const sessions = new SessionTable(machine, log, options.socketPath);
 
@@ -91,6 +108,7 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
     log.info({ reason }, 'draining');
     listener.stop();
     await sessions.drain();
+    await Promise.all(devices.map((device) => device.quiesce()));
     await Promise.all(devices.map((device) => device.endContexts()));
     await listener.close();
     await endDevices();
@@ -101,6 +119,13 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
   for (const device of hardware) {
     device.powerOn();
   }
+  for (const device of devices) {
+    // A device that never comes up is a crash, which `closed` reports.
+    device.hardware.ready().then(
+      () => device.start(),
+      () => undefined,
+    );
+  }
   log.info({ socket: options.socketPath, devices: options.devices, policy: policy.name }, 'ready');
   return {
     socketPath: options.socketPath,
@@ -110,6 +135,18 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
       return stopping;
     },
   };
+}
+
+/** With settings.killOnReset: who opened the primary node, by the pid the socket named. Never the daemon itself. */
+function kill(pid: number, log: Logger): void {
+  try {
+    if (pid > 1 && pid !== process.pid) {
+      process.kill(pid, 'SIGKILL');
+    }
+  } catch (error) {
+    // It is gone already, or it is another user's.
+    log.warn({ pid, err: error }, 'could not kill the owner of a device that was reset');
+  }
 }
 
 function serve(sessions: SessionTable, connection: Connection): void {

@@ -7,7 +7,6 @@
 import { errno, HlError } from '@pedrera/base';
 import {
   byCode,
-  DEVICE_STATUS,
   decodeArgs,
   type Entry,
   encodeArgs,
@@ -17,7 +16,7 @@ import {
   reqFromWire,
   resToWire,
 } from '@pedrera/uapi';
-import { DECODE_FAILURES, HANDLERS } from './handlers/index.js';
+import { HANDLERS } from './handlers/index.js';
 import type { Session } from './session.js';
 
 /** The two spellings of a request differ in how arguments come and answers go, in nothing between. */
@@ -68,6 +67,8 @@ function typed(session: Session, id: number, code: number, args: unknown): void 
     }
     checkAccess(session, entry);
     checkOperational(session, entry.duringReset);
+    checkRevoked(session, entry);
+    countRefusal(session, entry);
     return (HANDLERS[entry.name] as Handler)(session, reqFromWire(entry, args));
   });
 }
@@ -92,13 +93,9 @@ function raw(session: Session, id: number, command: number, bytes: Uint8Array, b
       checkAccess(session, entry);
     }
     checkOperational(session, decoded.duringReset);
-    if (decoded.refused !== null) {
-      session.table.countRefused(decoded.name);
-    }
+    checkRevoked(session, entry);
+    countRefusal(session, entry);
     if (error !== null) {
-      if (entry !== null) {
-        DECODE_FAILURES[entry.name]?.(session, error);
-      }
       throw error;
     }
     return (HANDLERS[(entry as Entry).name] as Handler)(session, req as object);
@@ -205,7 +202,8 @@ function checkAccess(session: Session, entry: Entry): void {
       throw errno('ENOTTY', 'no device node is open on this connection; OPEN one first');
     }
     if (entry.access !== 'both' && entry.access !== file.node) {
-      throw errno('ENOTTY', `the ${file.node} node does not answer ${entry.name}`);
+      // Not an ioctl: the file operation is missing altogether (uapi.md 1.5).
+      throw errno(entry.name === 'MMAP' ? 'ENODEV' : 'ENOTTY', `the ${file.node} node does not answer ${entry.name}`);
     }
   }
   if (session.pending >= MAX_IN_FLIGHT) {
@@ -213,9 +211,28 @@ function checkAccess(session: Session, entry: Entry): void {
   }
 }
 
-function checkOperational(session: Session, duringReset: boolean): void {
-  const status = session.file?.device.status ?? DEVICE_STATUS.OPERATIONAL;
-  if (!duringReset && status !== DEVICE_STATUS.OPERATIONAL) {
-    throw errno('EBUSY', `the device is not operational (status ${status})`);
+/** What only ever fails is counted, so that `pedrera status` can say what programs ask for in vain. */
+function countRefusal(session: Session, entry: Entry | null): void {
+  if (entry?.level === 'refused') {
+    session.table.countRefused(entry.name);
   }
+}
+
+function checkOperational(session: Session, duringReset: boolean): void {
+  const device = session.file?.device;
+  if (!duringReset && device?.operational === false) {
+    throw errno('EBUSY', device.statusText);
+  }
+}
+
+/**
+ * A hard reset took all the file had, where the driver would have killed its owner (uapi.md 7.3). While the reset runs,
+ * what is answered in a reset is answered here too; unmapping is no call of the device.
+ */
+function checkRevoked(session: Session, entry: Entry | null): void {
+  const { file } = session;
+  if (file?.revoked === undefined || !file.device.operational || entry?.access === 'any' || entry?.name === 'MUNMAP') {
+    return;
+  }
+  throw errno('ENODEV', `${file.revoked}; close the device and open it again`);
 }

@@ -4,7 +4,7 @@
  * Owns: the order of the conversation (HELLO, then OPEN, then ioctls), the side channel that carries descriptors, what
  * is done at end-of-file. Must not know what any ioctl means: dispatch finds that in the table.
  */
-import { type ErrnoCode, errno, type HlError } from '@pedrera/base';
+import { errno } from '@pedrera/base';
 import type { Connection, PeerCredentials } from '@pedrera/wire';
 import type { Logger } from 'pino';
 import type { Segment } from '../core/host-memory.js';
@@ -53,12 +53,6 @@ export class Session {
       throw errno('ENOTTY', 'no device node is open on this connection');
     }
     return this.file;
-  }
-
-  /** Counts a call this build does not serve, and returns the error that says so. */
-  refusal(call: string, code: ErrnoCode, detail: string): HlError {
-    this.table.countRefused(call);
-    return errno(code, `${detail}; this build does not serve it`);
   }
 
   attachSide(side: Session): void {

@@ -11,7 +11,15 @@ type Methods =
   | 'unmap'
   | 'createRing'
   | 'clearSyncObjects'
+  | 'readRegister'
+  | 'writeRegister'
+  | 'readSram'
+  | 'writeSram'
   | 'snapshot'
+  | 'engineStatus'
+  | 'testFirmware'
+  | 'reset'
+  | 'hangEngine'
   | 'close';
 
 /** One call of the Device interface. `answer` 0: none is wanted. */
@@ -22,12 +30,13 @@ export type ControlMessage = {
 /** The one answer the thread gives without having been asked: it is up. */
 export const POWERED_UP = 0;
 
-/** An answer. null is an interrupt: look into the FIFO. */
-export type FromSilicon = { readonly answer: number; readonly value: unknown } | null;
+/** An answer; `error` if the call was refused, which is a mistake of the caller's. null is an interrupt: look into the FIFO. */
+export type FromSilicon = { readonly answer: number; readonly value: unknown; readonly error?: string } | null;
 
 export interface SiliconData {
   readonly index: number;
   readonly hbmFds: readonly number[];
+  readonly collapseRepeatedDma: boolean;
   readonly doorbells: readonly { readonly fifo: SharedArrayBuffer; readonly control: SharedArrayBuffer }[];
   readonly interrupts: SharedArrayBuffer;
   readonly fabricIn: readonly { readonly peer: number; readonly buffer: SharedArrayBuffer }[];

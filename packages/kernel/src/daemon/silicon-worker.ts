@@ -4,10 +4,17 @@
  * Owns: the loop and the mappings of this thread. Must not know contexts or packets: it passes control messages on.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { RealClock } from '@pedrera/base';
+import { HlError, RealClock } from '@pedrera/base';
 import { DoorbellFifo, FabricFifo, HBM_BANK_SIZE, HBM_SIZE, InterruptFifo } from '@pedrera/hw';
 import { Gaudi } from '@pedrera/silicon';
-import { currentProcessor, type MappedView, SharedMemory, ThreadProcessors, yieldProcessor } from '@pedrera/wire';
+import {
+  currentProcessor,
+  type MappedView,
+  ProcessMemory,
+  SharedMemory,
+  ThreadProcessors,
+  yieldProcessor,
+} from '@pedrera/wire';
 import { type ControlMessage, type FromSilicon, POWERED_UP, type SiliconData } from './silicon-protocol.js';
 
 const data = workerData as SiliconData;
@@ -36,6 +43,18 @@ function hbmBank(device: number, bank: number): Uint8Array {
   return (hbm[device] as SharedMemory).map(bank * HBM_BANK_SIZE, HBM_BANK_SIZE).bytes;
 }
 
+/** A process that is gone before its memory was ever used has none. */
+function openProcess(pid: number): ProcessMemory | undefined {
+  try {
+    return new ProcessMemory(pid);
+  } catch (error) {
+    if (error instanceof HlError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
 function say(message: FromSilicon): void {
   port?.postMessage(message);
 }
@@ -56,6 +75,7 @@ const machine = new Gaudi({
       views.set(view.bytes, view);
       return view.bytes;
     },
+    openProcess,
     unmapBusRegion: (_, bytes) => {
       views.get(bytes)?.unmap();
       views.delete(bytes);
@@ -71,6 +91,7 @@ const machine = new Gaudi({
     }
   },
   onFabricWrite: (device) => doorbells[device]?.wake(),
+  collapseRepeatedDma: data.collapseRepeatedDma,
 });
 
 /** Messages taken from the port and not yet applied. */
@@ -102,12 +123,22 @@ function applyControl(): boolean {
       return false;
     }
     const apply = machine[method] as (...values: readonly unknown[]) => unknown;
-    const value = apply.apply(machine, args);
-    if (answer !== 0) {
-      say({ answer, value });
+    if (answer === 0) {
+      apply.apply(machine, args);
+    } else {
+      say(answerOf(answer, () => apply.apply(machine, args)));
     }
   }
   return true;
+}
+
+/** Only who waits for an answer can be told of a refusal; any other is a bug that ends the thread. */
+function answerOf(answer: number, call: () => unknown): FromSilicon {
+  try {
+    return { answer, value: call() };
+  } catch (error) {
+    return { answer, value: undefined, error: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 const processors = new ThreadProcessors();

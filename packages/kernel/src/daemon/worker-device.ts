@@ -5,16 +5,21 @@
  * doorbells, completions and interrupts go through shared memory. Must not know what the device does with them.
  */
 import { Worker } from 'node:worker_threads';
+import type { Clock } from '@pedrera/base';
 import {
   type BusRegion,
   type ContextRights,
   type Device,
   type DeviceSnapshot,
   DoorbellFifo,
+  ENGINES,
+  type EngineName,
+  type EngineStatus,
   FabricFifo,
   InterruptFifo,
   type InterruptSink,
   type Mapping,
+  QUEUES,
   RingView,
 } from '@pedrera/hw';
 import { currentProcessor } from '@pedrera/wire';
@@ -27,15 +32,18 @@ export interface Interconnect {
   fifo(from: number, to: number): FabricFifo;
   /** Descriptors of all devices' HBM. */
   readonly hbmFds: readonly number[];
+  /** See GaudiOptions of @pedrera/silicon. */
+  readonly collapseRepeatedDma: boolean;
 }
 
-export function createInterconnect(hbmFds: readonly number[]): Interconnect {
+export function createInterconnect(hbmFds: readonly number[], { collapseRepeatedDma = false } = {}): Interconnect {
   const count = hbmFds.length;
   const fifos = hbmFds.map((_, from) => hbmFds.map((_, to) => (from === to ? undefined : new FabricFifo())));
   return {
     doorbells: Array.from({ length: count }, () => new DoorbellFifo()),
     fifo: (from, to) => fifos[from]?.[to] as FabricFifo,
     hbmFds,
+    collapseRepeatedDma,
   };
 }
 
@@ -44,6 +52,7 @@ export class WorkerDevice implements Device {
   onInterrupt: (() => void) | null = null;
   readonly #interconnect: Interconnect;
   readonly #onCrash: (error: Error) => void;
+  readonly #clock: Clock | undefined;
   #worker: Worker | undefined;
   readonly #doorbells: DoorbellFifo;
   readonly #interrupts = new InterruptFifo();
@@ -55,8 +64,10 @@ export class WorkerDevice implements Device {
   #closing = false;
   #polling = false;
 
-  constructor(index: number, interconnect: Interconnect, onCrash: (error: Error) => void) {
+  /** With `clock`, closing does not wait for ever for a thread that answers no more. */
+  constructor(index: number, interconnect: Interconnect, onCrash: (error: Error) => void, clock?: Clock) {
     this.index = index;
+    this.#clock = clock;
     this.#interconnect = interconnect;
     this.#onCrash = onCrash;
     this.#doorbells = interconnect.doorbells[index] as DoorbellFifo;
@@ -122,7 +133,7 @@ export class WorkerDevice implements Device {
   }
 
   createRing(asid: number, queue: number, ring: { buffer: SharedArrayBuffer; slot: number }): void {
-    this.#rings.set(asid * QUEUE_KEYS + queue, new RingView(ring.buffer));
+    this.#rings.set(asid * QUEUE_KEYS + queue, new RingView(ring.buffer, QUEUES[queue]?.length));
     this.#post({ method: 'createRing', args: [asid, queue, ring] });
   }
 
@@ -160,8 +171,44 @@ export class WorkerDevice implements Device {
     this.#post({ method: 'clearSyncObjects', args: [dcore, first, count] });
   }
 
+  readRegister(offset: number): Promise<number> {
+    return this.#ask({ method: 'readRegister', args: [offset] }) as Promise<number>;
+  }
+
+  writeRegister(offset: number, value: number): Promise<void> {
+    return this.#ask({ method: 'writeRegister', args: [offset, value] }) as Promise<void>;
+  }
+
+  readSram(offset: number, size: number): Promise<Uint8Array> {
+    return this.#ask({ method: 'readSram', args: [offset, size] }) as Promise<Uint8Array>;
+  }
+
+  writeSram(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#ask({ method: 'writeSram', args: [offset, bytes] }) as Promise<void>;
+  }
+
   snapshot(): Promise<DeviceSnapshot> {
     return this.#ask({ method: 'snapshot', args: [] }) as Promise<DeviceSnapshot>;
+  }
+
+  engineStatus(): Promise<readonly EngineStatus[]> {
+    return this.#ask({ method: 'engineStatus', args: [] }) as Promise<readonly EngineStatus[]>;
+  }
+
+  testFirmware(value: number): Promise<number | undefined> {
+    return this.#ask({ method: 'testFirmware', args: [value] }) as Promise<number | undefined>;
+  }
+
+  reset(): Promise<void> {
+    this.#rings.clear();
+    return this.#ask({ method: 'reset', args: [] }) as Promise<void>;
+  }
+
+  hangEngine(engine: EngineName): void {
+    if (!ENGINES.includes(engine)) {
+      throw new RangeError(`no engine ${engine}`);
+    }
+    this.#post({ method: 'hangEngine', args: [engine] });
   }
 
   drainInterrupts(sink: InterruptSink): void {
@@ -174,7 +221,10 @@ export class WorkerDevice implements Device {
   async close(): Promise<void> {
     this.#closing = true;
     this.#post({ method: 'close', args: [] });
+    const clock = this.#clock;
+    const timer = clock?.at(clock.nowNs() + CLOSE_GRACE_NS, () => void this.#worker?.terminate());
     await this.#exited;
+    timer?.cancel();
   }
 
   #post(message: Omit<ControlMessage, 'answer'>): void {
@@ -201,7 +251,11 @@ export class WorkerDevice implements Device {
     if (message !== null) {
       const waiting = this.#answers.get(message.answer);
       this.#answers.delete(message.answer);
-      waiting?.resolve(message.value);
+      if (message.error === undefined) {
+        waiting?.resolve(message.value);
+      } else {
+        waiting?.reject(new Error(message.error));
+      }
     }
   }
 
@@ -216,6 +270,8 @@ export class WorkerDevice implements Device {
   }
 }
 
+/** A turn takes milliseconds, the largest one a tenth of a second. */
+const CLOSE_GRACE_NS = 5e9;
 /** Queue ids are below this: one number names a ring of a context. */
 const QUEUE_KEYS = 128;
 
@@ -224,6 +280,7 @@ function siliconData(index: number, interconnect: Interconnect, interrupts: Inte
   return {
     index,
     hbmFds: interconnect.hbmFds,
+    collapseRepeatedDma: interconnect.collapseRepeatedDma,
     doorbells: interconnect.doorbells.map(({ fifoBuffer, controlBuffer }) => ({
       fifo: fifoBuffer,
       control: controlBuffer,

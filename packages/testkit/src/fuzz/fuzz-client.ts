@@ -5,13 +5,17 @@
  * Must not know where the calls come from.
  */
 import { errnoCode, type Prng } from '@pedrera/base';
-import { entryOf, type IoctlName } from '@pedrera/uapi';
+import { entryOf, type IoctlName, NR } from '@pedrera/uapi';
 import { CLOSED, type Heard, RawPeer } from '../proc/support/raw-peer.js';
 
 /** Far longer than any answer takes; reached only when one is missing. */
 const PATIENCE_MS = 20_000;
 const LONGEST_SENTENCE = 1000;
 const MOST_REMEMBERED = 64;
+const LONGEST_WAIT_US = 1000;
+/** Where WAIT_CS has its time-out. */
+const TIMEOUT_AT = 8;
+const TIMEOUT_END = 16;
 
 /** Values that mean something, because a call returned them: what makes the next call get further than its validation. */
 export class Memory {
@@ -75,7 +79,7 @@ export class FuzzClient implements AsyncDisposable {
       return;
     }
     const id = this.#nextId++;
-    const reply = await this.exchange([id, code, args]);
+    const reply = await this.exchange([id, code, name === 'WAIT_CS' ? soon(args) : args]);
     if (reply === CLOSED) {
       return;
     }
@@ -91,7 +95,7 @@ export class FuzzClient implements AsyncDisposable {
   /** A raw call with any bytes. */
   async rawCall(cmd: number, block: Uint8Array, buffers: readonly unknown[]): Promise<void> {
     const id = this.#nextId++;
-    const reply = await this.exchange([id, cmd, block, buffers]);
+    const reply = await this.exchange([id, cmd, soonRaw(cmd, block), buffers]);
     if (reply === CLOSED) {
       return;
     }
@@ -137,6 +141,29 @@ export class FuzzClient implements AsyncDisposable {
       reply === CLOSED ? CLOSED : reply[1] === 0 ? 'ok' : (errnoCode(reply[1] as number) ?? `errno ${reply[1]}`);
     this.tally.set(outcome, (this.tally.get(outcome) ?? 0) + 1);
   }
+}
+
+/** A wait that would take for ever has for ever to be answered (uapi.md 4.15): the time-out, the second field, becomes a short one. */
+function soon(args: unknown): unknown {
+  if (!Array.isArray(args)) {
+    return args;
+  }
+  const [seq, timeoutUs, ...rest] = args;
+  const endless = (typeof timeoutUs === 'number' || typeof timeoutUs === 'bigint') && timeoutUs > LONGEST_WAIT_US;
+  return endless ? [seq, LONGEST_WAIT_US, ...rest] : args;
+}
+
+/** The same for the struct's bytes: the time-out is the second u64 (uapi.md 2.6). */
+function soonRaw(cmd: number, block: Uint8Array): Uint8Array {
+  if ((cmd & 0xff) !== NR.WAIT_CS || block.length < TIMEOUT_END) {
+    return block;
+  }
+  const shortened = block.slice();
+  const view = new DataView(shortened.buffer);
+  if (view.getBigUint64(TIMEOUT_AT, true) > LONGEST_WAIT_US) {
+    view.setBigUint64(TIMEOUT_AT, BigInt(LONGEST_WAIT_US), true);
+  }
+  return shortened;
 }
 
 function checkFailure(what: string, errno: unknown, sentence: unknown): void {

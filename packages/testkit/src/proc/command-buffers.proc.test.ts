@@ -93,8 +93,7 @@ describe('refused', () => {
 
   it.each([
     ['of-the-driver', 8, /queue 8 is none a user may submit to/],
-    ['internal', 9, /DMA_2_0 is an internal queue/],
-    ['last-internal', 112, /is an internal queue/],
+    ['of-a-nic-port-that-does-not-exist', 112, /NIC_9_3/],
     ['one-too-many', 113, /queue 113 is none a user may submit to/],
     ['all-ones', 0xffff_ffff, /queue 4294967295 is none a user may submit to/],
   ])('queue-%s', async (_, queue, sentence) => {
@@ -102,6 +101,10 @@ describe('refused', () => {
     const outcome = await refusal(device.submit({ queue, cb }));
     expect(outcome).toMatch(/^EINVAL/);
     expect(outcome).toMatch(sentence);
+  });
+
+  it('a-handle-is-no-address-for-an-internal-queue', async () => {
+    expect(await refusal(device.submit({ queue: Queue.DMA_2_0, cb: cb.nop() }))).toMatch(/^EFAULT: DMA_2_0/);
   });
 
   it('chunk-counts', async () => {

@@ -20,6 +20,7 @@ import {
   NR,
   type Req,
   type Res,
+  WAIT_FLAGS,
   WAIT_OUT_FLAGS,
   WAIT_STATUS,
 } from '@pedrera/uapi';
@@ -93,12 +94,21 @@ describe.each(ABIS)('header of %s', (abi) => {
   const wait = (seq: number, timeoutUs = FOREVER_US) => program.try('WAIT_CS', { seq, timeoutUs, flags: 0 });
 
   it('info-says-what-the-typed-spelling-says', async () => {
-    const changing = new Set(['INFO_TIME_SYNC', 'INFO_OPEN_STATS']);
+    const changing = new Set([
+      'INFO_TIME_SYNC',
+      'INFO_OPEN_STATS',
+      'INFO_DEVICE_UTILIZATION',
+      'INFO_PCI_COUNTERS',
+      'INFO_TOTAL_ENERGY',
+      'INFO_POWER',
+    ]);
     // Not all of them were there in 2021.
-    const known = ENTRIES.filter((entry) => entry.nr === NR.INFO && entry.abi?.payload?.size[abi] !== 0);
-    expect(known.length).toBeGreaterThanOrEqual(8);
-    for (const { name } of known) {
-      const req = name === 'INFO_SYNC_MANAGER' ? { dcore: 2 } : {};
+    const known = ENTRIES.filter(
+      ({ nr, abi: binding, level }) => nr === NR.INFO && binding?.payload?.size[abi] && level !== 'refused',
+    );
+    expect(known.length).toBeGreaterThanOrEqual(16);
+    for (const { name, req: fields } of known) {
+      const req = Object.fromEntries(Object.keys(fields).map((field) => [field, 2]));
       const raw = await program.call(name, req as Req<typeof name>);
       const typed = await program.peer.call(name, req as Req<typeof name>);
       expect(Object.keys(raw).length, name).toBeGreaterThan(0);
@@ -326,12 +336,14 @@ describe('commands', () => {
     expect(op99).toMatchObject({ errno: 'EINVAL', sentence: 'no such op' });
   });
 
+  const ATTESTATION = { 0: 0x1000, 8: 3592, 12: INFO_OP.SECURED_ATTESTATION };
+
   it.each([
-    ['clock-rate', NR.INFO, 24, { 12: INFO_OP.CLK_RATE }, 'EIO', /no firmware/],
-    ['events', NR.INFO, 24, { 12: INFO_OP.HW_EVENTS }, 'EINVAL', /not simulated/],
-    ['map-block', NR.MEMORY, 40, { 24: MEM_OP.MAP_BLOCK }, 'EPERM', /no mappable hardware blocks/],
-    ['timestamp-alloc', NR.MEMORY, 40, { 24: MEM_OP.TS_ALLOC }, 'ENOMEM', /which Gaudi does not have/],
-    ['debug', NR.DEBUG, 40, {}, 'EFAULT', /no trace hardware/],
+    ['attestation', NR.INFO, 24, ATTESTATION, 'EIO', /./],
+    ['map-block', NR.MEMORY, 40, { 24: MEM_OP.MAP_BLOCK }, 'EPERM', /blocks/],
+    ['interrupt-wait', NR.WAIT_CS, 56, { 20: WAIT_FLAGS.INTERRUPT }, 'EPERM', /no user interrupts/],
+    ['engine-cores', NR.CS, 48, { 8: 1, 12: 1, 36: CS_FLAGS.ENGINE_CORE_COMMAND }, 'EINVAL', /engine core/],
+    ['debug-outside-debug-mode', NR.DEBUG, 40, {}, 'EFAULT', /not in debug mode/],
   ])('refused-%s', async (_, nr, size, fields, errno, sentence) => {
     const answer = await program.ioctl(commandNumber(nr, size), blockWith(size, fields));
     expect(answer).toMatchObject({ errno, sentence: expect.stringMatching(sentence) });
@@ -339,12 +351,12 @@ describe('commands', () => {
 
   it('refused-calls-are-counted', async () => {
     const count = async (call: string) => (await daemon().client.inspectDaemon()).refused[call] ?? 0;
-    const before = { rate: await count('INFO_CLK_RATE'), staged: await count('CS staged') };
-    await program.ioctl(commandNumber(NR.INFO, 24), blockWith(24, { 12: INFO_OP.CLK_RATE }));
-    const staged = await program.peer.ask('CS', { ...jobs(0n, 8), flags: CS_FLAGS.STAGED });
-    expect(staged).toEqual([1, 'a staged submission; this build does not serve it']);
-    expect(await count('INFO_CLK_RATE')).toBe(before.rate + 1);
-    expect(await count('CS staged')).toBe(before.staged + 1);
+    const before = { attestation: await count('INFO_SECURED_ATTESTATION'), block: await count('MEMORY_MAP_BLOCK') };
+    await program.ioctl(commandNumber(NR.INFO, 24), blockWith(24, ATTESTATION));
+    await program.ioctl(commandNumber(NR.MEMORY, 40), blockWith(40, { 24: MEM_OP.MAP_BLOCK }));
+    await program.peer.ask('MEMORY_MAP_BLOCK', { blockAddr: 0x7f_fc00_0000 });
+    expect(await count('INFO_SECURED_ATTESTATION')).toBe(before.attestation + 1);
+    expect(await count('MEMORY_MAP_BLOCK')).toBe(before.block + 2);
   });
 
   it('primary-calls-on-the-control-node', async () => {

@@ -1,4 +1,4 @@
-/** The arg blocks of the driver's ioctl numbers (uapi.md 2.1). DEBUG is refused, but its size is part of the copy rule. */
+/** The arg blocks of the driver's ioctl numbers (uapi.md 2.1). */
 import type { ArgBlock } from '../ioctl.js';
 import {
   HL_CB_IN,
@@ -15,7 +15,7 @@ import {
 
 export const NR = { INFO: 1, CB: 2, CS: 3, WAIT_CS: 4, MEMORY: 5, DEBUG: 6 } as const;
 /** This project's own calls; the driver will never use these numbers. */
-export const OWN_NR = { SESSION: 0x80, HOST: 0x81, SHARING: 0x82, INSPECT: 0x83 } as const;
+export const OWN_NR = { SESSION: 0x80, HOST: 0x81, SHARING: 0x82, INSPECT: 0x83, FILES: 0x84, INJECT: 0x85 } as const;
 
 const same = (size: number): ArgBlock['size'] => ({ '6.1': size, '2021': size });
 
@@ -53,7 +53,7 @@ export const MEMORY_BLOCK: ArgBlock = {
   out: HL_MEM_OUT,
   size: same(40),
 };
-const DEBUG_BLOCK: ArgBlock = {
+export const DEBUG_BLOCK: ArgBlock = {
   c: 'struct hl_debug_args',
   macro: 'HL_IOCTL_DEBUG',
   in: HL_DEBUG_ARGS,

@@ -1,12 +1,12 @@
-/** INFO: questions about the device. Ioctl 1; the answer goes to a pointer in the arg block (uapi.md 2.3 to 2.5). */
-import { array, type Shape } from '../composite-kinds.js';
+/** INFO: what the device is and how it is used. Ioctl 1; the answer goes to a pointer in the arg block (uapi.md 2.3 to 2.5). */
+import { array } from '../composite-kinds.js';
 import { DEVICE_STATUS, INFO_OP } from '../constants.js';
-import { type AbiBinding, defineIoctl } from '../ioctl.js';
-import { bool8, choice, string, u8, u16, u32, u53, u64 } from '../kinds.js';
-import type { StructLayout } from '../layout.js';
-import { CARD_NAME_MAX_LEN, VERSION_MAX_LEN } from '../limits.js';
+import { defineIoctl, row } from '../ioctl.js';
+import { bool8, bytes, choice, string, u8, u16, u32, u53, u64 } from '../kinds.js';
+import { CARD_NAME_MAX_LEN, ENGINES_DATA_MAX_SIZE, VERSION_MAX_LEN } from '../limits.js';
 import {
   HL_INFO_CS_COUNTERS,
+  HL_INFO_DEV_MEMALLOC_PAGE_SIZES,
   HL_INFO_DEVICE_STATUS,
   HL_INFO_DRAM_USAGE,
   HL_INFO_HW_IDLE,
@@ -15,26 +15,9 @@ import {
   HL_INFO_SYNC_MANAGER,
   HL_INFO_TIME_SYNC,
   HL_OPEN_STATS_INFO,
-} from '../structs.js';
+} from '../structs-info.js';
 import { INFO_BLOCK, NR } from './blocks.js';
-
-type SameNames<S extends Shape> = { readonly [K in keyof S]: string };
-
-/** Result fields are named after the payload's own. */
-function answers<S extends Shape>(
-  payload: StructLayout,
-  res: S,
-): Pick<AbiBinding<object, object>, 'block' | 'payload' | 'success' | 'failure'> & { out: SameNames<S> } {
-  const out = Object.fromEntries(Object.keys(res).map((name) => [name, name])) as SameNames<S>;
-  return { block: INFO_BLOCK, payload, out, success: 'echo', failure: { start: 'echo' } };
-}
-
-const POINTER_ERRORS = {
-  EINVAL: 'return_size or return_pointer is 0',
-  EFAULT: 'return_pointer is not writable',
-} as const;
-const NOT_IN_RESET = { ...POINTER_ERRORS, EBUSY: 'the device is not operational' } as const;
-const NONE = {} as const satisfies Shape;
+import { answers, BUSY, NONE, NOT_IN_RESET, POINTER_ERRORS, SOURCE } from './info-form.js';
 
 const HW_IP_RES = {
   sramBaseAddress: u53,
@@ -77,6 +60,7 @@ export const INFO_HW_IP_INFO = defineIoctl({
   errors: POINTER_ERRORS,
   doc: 'What the device is and what of it belongs to user space: memories, engines, firmware versions (uapi.md 2.5). A 2021 program asks for the first 232 bytes.',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 2.5' },
 });
 
 const DEVICE_STATUS_RES = { status: choice(DEVICE_STATUS) } as const;
@@ -93,6 +77,7 @@ export const INFO_DEVICE_STATUS = defineIoctl({
   errors: POINTER_ERRORS,
   doc: 'Whether the device works, is in reset or is broken (uapi.md 1.6). Answered in every state.',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 1.6' },
 });
 
 const HW_IDLE_RES = { isIdle: bool8, busyEnginesMask: u32, busyEnginesMaskExt: array(u53, 2) } as const;
@@ -109,6 +94,7 @@ export const INFO_HW_IDLE = defineIoctl({
   errors: NOT_IN_RESET,
   doc: 'Which engines are busy, one bit per engine id (uapi.md 2.4, 2.8); the short mask is the low half of the first long one.',
   level: 'functional',
+  evidence: { source: SOURCE, section: 'uapi.md 2.4' },
 });
 
 const DRAM_USAGE_RES = { dramFreeMem: u53, ctxDramMem: u53 } as const;
@@ -125,6 +111,7 @@ export const INFO_DRAM_USAGE = defineIoctl({
   errors: NOT_IN_RESET,
   doc: 'Device memory not allocated by anyone, and what the asking context has allocated: 0 on a control node (uapi.md 2.4).',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 2.4' },
 });
 
 const CS_COUNTERS_RES = {
@@ -154,6 +141,7 @@ export const INFO_CS_COUNTERS = defineIoctl({
   errors: POINTER_ERRORS,
   doc: 'Submissions dropped, by cause, for the device and for the asking context (0 on a control node). A failing submission moves at most one cause (uapi.md 4.17).',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 4.17' },
 });
 
 const SYNC_MANAGER_RES = { firstAvailableSyncObject: u32, firstAvailableMonitor: u32, firstAvailableCq: u32 } as const;
@@ -167,9 +155,10 @@ export const INFO_SYNC_MANAGER = defineIoctl({
   req: { dcore: u32 },
   res: SYNC_MANAGER_RES,
   abi: { in: { dcore: 'dcoreId' }, ...answers(HL_INFO_SYNC_MANAGER, SYNC_MANAGER_RES) },
-  errors: { ...POINTER_ERRORS, EINVAL: 'return_size or return_pointer is 0, or the dcore is 8 or more' },
+  errors: [...POINTER_ERRORS, row('EINVAL', 'dcore', 'the dcore is 8 or more')],
   doc: 'The first sync object and monitor a program may use in a sync manager (uapi.md 2.4); under the shared policy, the start of its lease.',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 2.4' },
 });
 
 const TIME_SYNC_RES = { deviceTime: u64, hostTime: u64 } as const;
@@ -186,6 +175,7 @@ export const INFO_TIME_SYNC = defineIoctl({
   errors: NOT_IN_RESET,
   doc: 'Device time and host monotonic time of the same moment, in nanoseconds (uapi.md 2.4).',
   level: 'functional',
+  evidence: { source: SOURCE, section: 'uapi.md 2.4' },
 });
 
 const RESET_COUNT_RES = { hardResetCnt: u32, softResetCnt: u32 } as const;
@@ -202,6 +192,7 @@ export const INFO_RESET_COUNT = defineIoctl({
   errors: POINTER_ERRORS,
   doc: 'Resets since the daemon started. Gaudi knows only hard ones, so the soft count stays 0 (uapi.md 7.1).',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 7.1' },
 });
 
 const OPEN_STATS_RES = {
@@ -223,4 +214,49 @@ export const INFO_OPEN_STATS = defineIoctl({
   errors: POINTER_ERRORS,
   doc: 'How often the primary node was opened, how long the last closed session lasted, and whether a context is active or being released (uapi.md 7.8).',
   level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 7.8' },
+});
+
+const PAGE_SIZES_RES = { pageOrderBitmask: u53 } as const;
+
+export const INFO_DEV_MEM_ALLOC_PAGE_SIZES = defineIoctl({
+  name: 'INFO_DEV_MEM_ALLOC_PAGE_SIZES',
+  nr: NR.INFO,
+  op: INFO_OP.DEV_MEM_ALLOC_PAGE_SIZES,
+  access: 'both',
+  duringReset: true,
+  req: NONE,
+  res: PAGE_SIZES_RES,
+  abi: { in: {}, ...answers(HL_INFO_DEV_MEMALLOC_PAGE_SIZES, PAGE_SIZES_RES) },
+  errors: POINTER_ERRORS,
+  doc: 'Page sizes an allocation of device memory may ask for, one bit per log2 of a size: none on Gaudi, whose device memory has no pages (uapi.md 2.4).',
+  level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 2.4' },
+});
+
+export const INFO_ENGINE_STATUS = defineIoctl({
+  name: 'INFO_ENGINE_STATUS',
+  nr: NR.INFO,
+  op: INFO_OP.ENGINE_STATUS,
+  access: 'both',
+  duringReset: false,
+  req: { bufferSize: u32 },
+  res: { text: bytes(ENGINES_DATA_MAX_SIZE) },
+  abi: {
+    block: INFO_BLOCK,
+    in: { bufferSize: 'returnSize' },
+    out: { text: 'returnPointer' },
+    text: { field: 'text', actualSize: 'userBufferActualSize' },
+    success: 'echo',
+    failure: { start: 'echo' },
+  },
+  errors: [
+    BUSY,
+    row('EINVAL', 'size-range', 'room for less than 1 KiB or more than 1 MiB is offered, or return_pointer is 0'),
+    row('ENOMEM', 'does-not-fit', 'the text is longer than the room; it is not cut'),
+    row('EFAULT', 'pointer', 'return_pointer is not writable', POINTER_ERRORS[1]?.unreachable),
+  ],
+  doc: 'The registers that say whether each engine is idle, as a table in text. Every formatted piece of it ends with a NUL byte, which counts; a C program finds the actual size in its arg block (uapi.md 2.4, 9.4).',
+  level: 'exact',
+  evidence: { source: SOURCE, section: 'uapi.md 9.4' },
 });

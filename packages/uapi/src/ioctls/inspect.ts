@@ -1,7 +1,7 @@
 /** Looking into a running daemon, without opening a device. This project's own calls; the documents are in ../inspect.ts. */
 import { document } from '../composite-kinds.js';
 import type { BuffersSnapshot, ClientsSnapshot, DaemonSnapshot, QueuesSnapshot } from '../inspect.js';
-import { defineIoctl } from '../ioctl.js';
+import { defineIoctl, row } from '../ioctl.js';
 import { s32 } from '../kinds.js';
 import { OWN_NR } from './blocks.js';
 
@@ -15,9 +15,10 @@ export const INSPECT_QUEUES = defineIoctl({
   duringReset: true,
   req: { device: s32 },
   res: { snapshot: document<QueuesSnapshot>('pedrera.queues/1') },
-  errors: { ENXIO: 'no such device' },
+  errors: [row('ENXIO', 'device', 'no such device')],
   doc: 'Every stream of one device, or of all with -1: how full, how far, at which packet, and what it is blocked on.',
   level: 'functional',
+  evidence: { section: 'architecture 8' },
 });
 
 export const INSPECT_CLIENTS = defineIoctl({
@@ -28,9 +29,10 @@ export const INSPECT_CLIENTS = defineIoctl({
   duringReset: true,
   req: NONE,
   res: { snapshot: document<ClientsSnapshot>('pedrera.ps/1') },
-  errors: {},
+  errors: [],
   doc: 'Every open file: whose it is, what it holds and what it has in flight.',
   level: 'functional',
+  evidence: { section: 'architecture 8' },
 });
 
 export const INSPECT_BUFFERS = defineIoctl({
@@ -41,9 +43,10 @@ export const INSPECT_BUFFERS = defineIoctl({
   duringReset: true,
   req: NONE,
   res: { snapshot: document<BuffersSnapshot>('pedrera.bufs/1') },
-  errors: {},
+  errors: [],
   doc: 'Every dma-buf: who exported it, who imports it, and whether its exporter is still there.',
   level: 'functional',
+  evidence: { section: 'architecture 8' },
 });
 
 export const INSPECT_DAEMON = defineIoctl({
@@ -54,7 +57,8 @@ export const INSPECT_DAEMON = defineIoctl({
   duringReset: true,
   req: NONE,
   res: { snapshot: document<DaemonSnapshot>('pedrera.daemon/1') },
-  errors: {},
+  errors: [],
   doc: 'The daemon itself: where it listens, how it was built, what it holds, how its devices are.',
   level: 'functional',
+  evidence: { section: 'architecture 8' },
 });

@@ -1,5 +1,7 @@
 /** The life of a connection: greeting, opening a node, descriptors, mapping kernel memory. This project's own calls. */
-import { defineIoctl } from '../ioctl.js';
+
+import { optional } from '../composite-kinds.js';
+import { defineIoctl, row } from '../ioctl.js';
 import { bytes, string, u32, u53, u64 } from '../kinds.js';
 import { MAX_PROGRAM_NAME, SIDE_TOKEN_BYTES } from '../limits.js';
 import { OWN_NR } from './blocks.js';
@@ -22,9 +24,13 @@ export const HELLO = defineIoctl({
     maxInFlight: u32,
     build: string(MAX_NAME),
   },
-  errors: { EPROTONOSUPPORT: 'the two sides speak different versions', EINVAL: 'greeted before' },
+  errors: [
+    row('EPROTONOSUPPORT', 'version', 'the two sides speak different versions'),
+    row('EINVAL', 'twice', 'greeted before'),
+  ],
   doc: 'The first frame of a connection: agrees on the protocol version and tells the limits. The program name is for display; who is calling comes from the socket.',
   level: 'functional',
+  evidence: { section: 'architecture 3' },
 });
 
 export const OPEN = defineIoctl({
@@ -35,16 +41,29 @@ export const OPEN = defineIoctl({
   duringReset: true,
   req: { node: string(MAX_NAME) },
   res: { device: u32, asid: u32, sideToken: bytes(SIDE_TOKEN_BYTES) },
-  errors: {
-    ENXIO: 'no such node',
-    EINVAL: 'the connection has a node open already',
-    EAGAIN: 'the device is in reset, or the previous context is still being torn down',
-    EPERM: 'the device is broken or waits for a reset',
-    EBUSY: 'another context is active (exclusive policy)',
-    ENOMEM: 'no address space id is free, or the context could not be made',
-  },
+  errors: [
+    row('EINVAL', 'twice', 'the connection has a node open already'),
+    row('ENXIO', 'node', 'no such node'),
+    row('EAGAIN', 'in-reset', 'the device is in reset (primary node)'),
+    row(
+      'EPERM',
+      'not-operational',
+      'the device is broken or waits for a reset; on the control node, also while it is in reset',
+    ),
+    row(
+      'EAGAIN',
+      'scrub',
+      'device memory is being scrubbed',
+      'a scrub is done before the write that starts it returns',
+    ),
+    row('EAGAIN', 'in-release', 'the previous context is still being torn down (exclusive policy)'),
+    row('EBUSY', 'active', 'another context is active (exclusive policy)'),
+    row('ENOMEM', 'asid', 'no address space id is free'),
+    row('ENOMEM', 'context', 'the context could not be made'),
+  ],
   doc: 'open(2) of `hl<i>` or `hl_controlD<i>`, with the order of checks of uapi.md 1.2 and 1.4. The connection is the open file: closing it is close(2). A control node has no context and reports ASID 0. The token opens the side channel on which descriptors arrive.',
   level: 'functional',
+  evidence: { source: 'common/habanalabs_drv.c', section: 'uapi.md 1.2' },
 });
 
 export const SIDE_CHANNEL = defineIoctl({
@@ -55,41 +74,48 @@ export const SIDE_CHANNEL = defineIoctl({
   duringReset: true,
   req: { token: bytes(SIDE_TOKEN_BYTES) },
   res: {},
-  errors: {
-    EPERM: 'not a token that OPEN gave to this process',
-    EINVAL: 'not the first frame, or the file has a side channel already',
-  },
+  errors: [
+    row('EPERM', 'token', 'not a token that OPEN gave to this process'),
+    row('EINVAL', 'not-first', 'not the first frame'),
+    row('EINVAL', 'twice', 'the file has a side channel already'),
+  ],
   doc: 'The first and only request on a second connection: it becomes the channel on which the descriptors of an open file arrive.',
   level: 'functional',
+  evidence: { section: 'architecture 4' },
 });
 
 export const MMAP = defineIoctl({
   name: 'MMAP',
   nr: OWN_NR.SESSION,
   op: 3,
-  access: 'primary',
+  access: 'both',
   duringReset: true,
-  req: { offset: u64 },
+  req: { offset: u64, length: optional(u53) },
   res: { segment: u32, segmentSize: u53, offset: u53, length: u53 },
-  errors: {
-    EINVAL: 'unknown handle, unknown type bits, or a command buffer that is mapped already',
-    EPERM: 'a hardware block',
-    ENODEV: 'a control node',
-    ENOTCONN: 'no side channel to send the descriptor on',
-  },
-  doc: "mmap(2): says in which shared-memory segment an object lies, and takes a reference for the mapping. The segment's descriptor is sent on the side channel, tagged with its number, before the first reply that names it. Offsets are command-buffer and host-buffer handles, or that of the completion ring (uapi.md 2.9, 3.3).",
+  errors: [
+    row('ENODEV', 'control', 'the control node maps nothing'),
+    row('EINVAL', 'handle', 'unknown handle'),
+    row('EINVAL', 'length', 'a length that is not the size of the object rounded up to pages'),
+    row('EINVAL', 'type', 'unknown type bits'),
+    row('EINVAL', 'mapped', 'a command buffer that is mapped already'),
+    row('EPERM', 'block', 'a hardware block'),
+    row('ENOTCONN', 'no-side-channel', 'no side channel to send the descriptor on'),
+  ],
+  doc: "mmap(2): says in which shared-memory segment an object lies, and takes a reference for the mapping. The segment's descriptor is sent on the side channel, tagged with its number, before the first reply that names it. Offsets are handles of command buffers, timestamp buffers and host buffers, or that of the completion ring; the length may be left out (uapi.md 2.9, 3.3).",
   level: 'functional',
+  evidence: { source: 'common/memory_mgr.c', section: 'uapi.md 3.3' },
 });
 
 export const MUNMAP = defineIoctl({
   name: 'MUNMAP',
   nr: OWN_NR.SESSION,
   op: 4,
-  access: 'primary',
+  access: 'both',
   duringReset: true,
   req: { offset: u64 },
   res: {},
-  errors: { EINVAL: 'not mapped' },
+  errors: [row('EINVAL', 'not-mapped', 'not mapped')],
   doc: 'munmap(2) of a whole object: drops the reference of the mapping. The caller must not touch the memory any more.',
   level: 'functional',
+  evidence: { source: 'common/memory_mgr.c', section: 'uapi.md 3.3' },
 });

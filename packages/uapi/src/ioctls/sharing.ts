@@ -1,6 +1,6 @@
 /** Sharing between contexts, processes and devices: dma-bufs of memory and of sync objects. This project's own calls (cf. uapi.md 6). */
 import { DMABUF_KIND } from '../constants.js';
-import { defineIoctl } from '../ioctl.js';
+import { defineIoctl, row } from '../ioctl.js';
 import { choice, s32, string, u32, u53 } from '../kinds.js';
 import { OWN_NR } from './blocks.js';
 
@@ -14,14 +14,16 @@ export const SYNC_EXPORT = defineIoctl({
   duringReset: false,
   req: { dcore: u32, firstSyncObject: u32, count: u32 },
   res: { fd: s32 },
-  errors: {
-    EINVAL: 'no such dcore, or count 0',
-    EPERM: 'not all of the range is leased to this context',
-    EMFILE: 'the caller holds as many dma-bufs as it may',
-    EBUSY: 'the device is not operational',
-  },
+  errors: [
+    row('EBUSY', 'not-operational', 'the device is not operational'),
+    row('EINVAL', 'dcore', 'no such dcore'),
+    row('EINVAL', 'count', 'count 0'),
+    row('EPERM', 'not-leased', 'not all of the range is leased to this context'),
+    row('EMFILE', 'descriptors', 'the caller holds as many dma-bufs as it may'),
+  ],
   doc: 'Makes a dma-buf of a range of leased sync objects: whoever imports it gets a device address at which a MSG_LONG signals them, from another device too.',
   level: 'functional',
+  evidence: { section: 'architecture 4' },
 });
 
 export const DMABUF_TOKEN = defineIoctl({
@@ -32,9 +34,10 @@ export const DMABUF_TOKEN = defineIoctl({
   duringReset: true,
   req: { fd: s32 },
   res: { token: string(MAX_TOKEN) },
-  errors: { EBADF: 'not a dma-buf of this open file' },
+  errors: [row('EBADF', 'fd', 'not a dma-buf of this open file')],
   doc: 'An unguessable name for a dma-buf, to hand to another process by any means. Possession is the right to import it.',
   level: 'functional',
+  evidence: { section: 'architecture 4' },
 });
 
 export const DMABUF_CLOSE = defineIoctl({
@@ -45,9 +48,10 @@ export const DMABUF_CLOSE = defineIoctl({
   duringReset: true,
   req: { fd: s32 },
   res: {},
-  errors: { EBADF: 'not a dma-buf of this open file' },
+  errors: [row('EBADF', 'fd', 'not a dma-buf of this open file')],
   doc: 'Closes a dma-buf descriptor and ends its token. Importers keep what they have mapped.',
   level: 'functional',
+  evidence: { section: 'architecture 4' },
 });
 
 export const DMABUF_IMPORT = defineIoctl({
@@ -58,11 +62,12 @@ export const DMABUF_IMPORT = defineIoctl({
   duringReset: false,
   req: { token: string(MAX_TOKEN) },
   res: { address: u53, size: u53, kind: choice(DMABUF_KIND), exporterDevice: u32 },
-  errors: {
-    ENOENT: 'no dma-buf has this token',
-    ENOMEM: 'no device address fits',
-    EBUSY: 'the device is not operational',
-  },
+  errors: [
+    row('EBUSY', 'not-operational', 'the device is not operational'),
+    row('ENOENT', 'token', 'no dma-buf has this token'),
+    row('ENOMEM', 'no-address', 'no device address fits'),
+  ],
   doc: 'Attaches a dma-buf and maps it into the device addresses of the context, also when it lies on another device (peer to peer). MEMORY_UNMAP of the address undoes it.',
   level: 'functional',
+  evidence: { section: 'architecture 4' },
 });

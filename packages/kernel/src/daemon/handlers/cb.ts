@@ -1,7 +1,7 @@
 /** CB: command buffers (uapi.md 3). */
 import { errno } from '@pedrera/base';
 import { CB_FLAGS, commandBufferHandle, type Handlers, MAX_CB_SIZE, MIN_CB_SIZE } from '@pedrera/uapi';
-import { CommandBuffer } from '../../core/command-buffer.js';
+import { CommandBuffer, HostBuffer } from '../../core/command-buffer.js';
 import type { Session } from '../session.js';
 
 type CbCalls = Pick<Handlers<Session>, 'CB_CREATE' | 'CB_DESTROY' | 'CB_INFO'>;
@@ -21,16 +21,21 @@ export const CB_HANDLERS: CbCalls = {
   },
 
   CB_DESTROY(session, { handle }) {
-    session.openFile.peekCommandBuffer(handle).destroy();
+    // Timestamp buffers go the same way: the driver looks at the number only (uapi.md 5.9).
+    const object = session.openFile.peekHandle(handle);
+    if (object instanceof HostBuffer) {
+      throw errno('EINVAL', `handle 0x${handle.toString(16)} names a ${object.kind}, not a command buffer`);
+    }
+    object.destroy();
     return {};
   },
 
   CB_INFO(session, { handle, flags }) {
-    session.openFile.peekCommandBuffer(handle);
+    const buffer = session.openFile.peekCommandBuffer(handle);
     if ((flags & CB_FLAGS.GET_DEVICE_VA) !== 0) {
       throw errno('EINVAL', 'no command buffer of Gaudi has a device address');
     }
     // A submission copies the buffer and lets go of it before CS returns (uapi.md 3.5).
-    return { usageCount: 0, deviceVa: 0 };
+    return { usageCount: buffer.csCount, deviceVa: 0 };
   },
 };

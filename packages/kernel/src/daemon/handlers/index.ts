@@ -1,10 +1,12 @@
 /** The handlers of every call in the table: a missing or an extra one does not compile. */
-import type { HlError } from '@pedrera/base';
-import type { Handlers, IoctlName } from '@pedrera/uapi';
+import type { Handlers } from '@pedrera/uapi';
 import type { Session } from '../session.js';
 import { CB_HANDLERS } from './cb.js';
-import { CS_HANDLERS, countUnreadableChunks } from './cs.js';
+import { CS_HANDLERS } from './cs.js';
+import { DEBUG_HANDLERS } from './debug.js';
+import { FILE_HANDLERS } from './files.js';
 import { INFO_HANDLERS } from './info.js';
+import { INJECT_HANDLERS } from './inject.js';
 import { INSPECT_HANDLERS } from './inspect.js';
 import { MEMORY_HANDLERS } from './memory.js';
 import { SESSION_HANDLERS } from './session.js';
@@ -18,9 +20,7 @@ export const HANDLERS: Handlers<Session> = {
   ...MEMORY_HANDLERS,
   ...SHARING_HANDLERS,
   ...INSPECT_HANDLERS,
-};
-
-/** What a call that a C program spelled wrong costs, where the contract counts it. */
-export const DECODE_FAILURES: Partial<Record<IoctlName, (session: Session, error: HlError) => void>> = {
-  CS: countUnreadableChunks,
+  ...FILE_HANDLERS,
+  ...DEBUG_HANDLERS,
+  ...INJECT_HANDLERS,
 };

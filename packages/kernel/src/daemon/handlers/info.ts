@@ -9,10 +9,18 @@ import {
   SRAM_USER_BASE,
   SRAM_USER_SIZE,
 } from '@pedrera/hw';
-import { type Handlers, MAX_DCORES, NUMBER_OF_EVENTS } from '@pedrera/uapi';
+import {
+  ENGINES_DATA_MAX_SIZE,
+  ENGINES_DATA_MIN_SIZE,
+  type Handlers,
+  MAX_DCORES,
+  NUMBER_OF_EVENTS,
+} from '@pedrera/uapi';
 import { firstFree } from '../../core/leases.js';
-import { BUILD } from '../build.js';
+import { formatEngines } from '../../vfs/engines.js';
 import type { Session } from '../session.js';
+import { EVENT_HANDLERS } from './info-events.js';
+import { FIRMWARE_HANDLERS } from './info-firmware.js';
 
 type InfoCalls = Pick<Handlers<Session>, Extract<keyof Handlers<Session>, `INFO_${string}`>>;
 
@@ -20,8 +28,12 @@ type InfoCalls = Pick<Handlers<Session>, Extract<keyof Handlers<Session>, `INFO_
 const GAUDI_DEVICE_ID = 0x1000;
 /** "No interrupt" and "no completion queue" in 16 and 32 bits. */
 const NONE = 0xffff;
+const FIRST_NIC = ENGINES.indexOf('NIC0');
 
 export const INFO_HANDLERS: InfoCalls = {
+  ...EVENT_HANDLERS,
+  ...FIRMWARE_HANDLERS,
+
   INFO_HW_IP_INFO(session) {
     const { device, context } = session.openFile;
     // Under `shared` SRAM is leased; what was not leased is not there (architecture: nothing is reachable that was not given).
@@ -39,7 +51,7 @@ export const INFO_HANDLERS: InfoCalls = {
       decoderEnabledMask: 0,
       firstAvailableInterruptId: NONE,
       serverType: 0,
-      cpldVersion: 0,
+      cpldVersion: device.firmware.versions.cpld,
       psocPciPllNr: 0,
       psocPciPllNf: 0,
       psocPciPllOd: 0,
@@ -48,7 +60,7 @@ export const INFO_HANDLERS: InfoCalls = {
       dramEnabled: true,
       securityEnabled: false,
       mmeMasterSlaveMode: 0,
-      cpucpVersion: `Pedrera ${BUILD}`,
+      cpucpVersion: device.firmware.versions.cpucp,
       cardName: 'HL205',
       tpcEnabledMaskExt: 0xff,
       dramPageSize: DRAM_PAGE_SIZE,
@@ -63,19 +75,43 @@ export const INFO_HANDLERS: InfoCalls = {
   },
 
   async INFO_HW_IDLE(session) {
-    const { engines } = await session.openFile.device.hardware.snapshot();
+    const { device } = session.openFile;
+    const engines = await device.hardware.engineStatus();
     let mask = 0;
-    for (const { name, busy } of engines) {
-      if (busy) {
-        mask |= 1 << ENGINES.indexOf(name);
+    engines.forEach(({ idle }, id) => {
+      if (!idle && isEnabled(id, device.settings.nicPortsMask)) {
+        mask |= 1 << id;
       }
-    }
+    });
     return { isIdle: mask === 0, busyEnginesMask: mask >>> 0, busyEnginesMaskExt: [mask >>> 0, 0] };
+  },
+
+  async INFO_ENGINE_STATUS(session, { bufferSize }) {
+    if (bufferSize < ENGINES_DATA_MIN_SIZE || bufferSize > ENGINES_DATA_MAX_SIZE) {
+      throw errno(
+        'EINVAL',
+        `room for ${bufferSize} bytes; the text wants ${ENGINES_DATA_MIN_SIZE} to ${ENGINES_DATA_MAX_SIZE}`,
+      );
+    }
+    const { device } = session.openFile;
+    const text = Buffer.from(
+      formatEngines(await device.hardware.engineStatus(), device.settings.nicPortsMask),
+      'latin1',
+    );
+    if (text.length > bufferSize) {
+      throw errno('ENOMEM', `the text has ${text.length} bytes, there is room for ${bufferSize}`);
+    }
+    return { text };
+  },
+
+  INFO_DEV_MEM_ALLOC_PAGE_SIZES() {
+    // Gaudi's device memory has no page sizes to choose from (uapi.md 2.4).
+    return { pageOrderBitmask: 0 };
   },
 
   INFO_DRAM_USAGE(session) {
     const { device, context } = session.openFile;
-    return { dramFreeMem: Math.max(0, DRAM_USER_SIZE - device.hbmUsed), ctxDramMem: context?.dramUsed ?? 0 };
+    return { dramFreeMem: asU64(DRAM_USER_SIZE - device.hbmUsed), ctxDramMem: asU64(context?.dramUsed ?? 0) };
   },
 
   INFO_CS_COUNTERS(session) {
@@ -130,8 +166,19 @@ export const INFO_HANDLERS: InfoCalls = {
     return {
       openCounter: device.openCounter,
       lastOpenPeriodMs: Math.round(device.lastOpenDurationMs),
-      isComputeCtxActive: device.activeContexts > 0,
+      isComputeCtxActive: device.contextCount > 0,
       computeCtxInRelease: device.inRelease,
     };
   },
 };
+
+/** NICs count where their port is enabled only (uapi.md 7.7). */
+function isEnabled(engine: number, nicPortsMask: number): boolean {
+  const port = engine - FIRST_NIC;
+  return port < 0 || (nicPortsMask & (1 << port)) !== 0;
+}
+
+/** As the driver's counters, which know no sign (uapi.md 5.1, 5.3). */
+function asU64(count: number): number {
+  return count < 0 ? 2 ** 64 + count : count;
+}

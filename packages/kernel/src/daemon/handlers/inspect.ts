@@ -2,7 +2,6 @@
 import { errno } from '@pedrera/base';
 import { DRAM_USER_SIZE } from '@pedrera/hw';
 import { type ClientState, type Handlers, PROTOCOL_VERSION } from '@pedrera/uapi';
-import { HostBuffer } from '../../core/command-buffer.js';
 import { inspectBuffers, inspectQueues } from '../../core/inspect.js';
 import type { OpenFile } from '../../core/open-file.js';
 import { BUILD } from '../build.js';
@@ -50,11 +49,12 @@ export const INSPECT_HANDLERS: InspectCalls = {
         residentBytes: process.memoryUsage.rss(),
         objects: machine.tracker.counts(),
         refused: Object.fromEntries(table.refused),
+        collapsesRepeatedDma: machine.settings.collapseRepeatedDma,
         devices: machine.devices.map((device) => ({
           index: device.index,
           status: device.status,
           contexts: device.contextCount,
-          hbm: { total: DRAM_USER_SIZE, used: device.hbmUsed },
+          hbm: { total: DRAM_USER_SIZE, used: Math.max(0, device.hbmUsed) },
           resets: { hard: device.hardResets, soft: 0 },
         })),
       },
@@ -64,12 +64,7 @@ export const INSPECT_HANDLERS: InspectCalls = {
 
 function clientState(session: Session, file: OpenFile): ClientState {
   const { context } = file;
-  let hostBuffers = 0;
-  for (const object of file.handles.values()) {
-    if (object instanceof HostBuffer) {
-      hostBuffers++;
-    }
-  }
+  const hostBuffers = file.hostBuffers.size;
   return {
     pid: session.peer.pid,
     program: session.program,
@@ -77,12 +72,12 @@ function clientState(session: Session, file: OpenFile): ClientState {
     device: file.device.index,
     asid: context?.asid ?? null,
     memory: {
-      hbmBytes: context?.dramUsed ?? 0,
+      hbmBytes: Math.max(0, context?.dramUsed ?? 0),
       hostBytes: file.hostMemory.allocated,
       mappedBytes: context?.addressSpace.mappedBytes ?? 0,
     },
     handles: {
-      commandBuffers: file.handles.size - hostBuffers,
+      commandBuffers: file.handles.size,
       hostBuffers,
       dmaBufs: file.descriptors.size,
     },

@@ -53,9 +53,9 @@ export const SESSION_HANDLERS: SessionCalls = {
     return {};
   },
 
-  MMAP(session, { offset }) {
+  MMAP(session, { offset, length }) {
     const file = session.openFile;
-    const range = mapObject(file, offset);
+    const range = mapObject(file, offset, length);
     try {
       session.sendSegment(range.segment);
     } catch (error) {
@@ -72,7 +72,11 @@ export const SESSION_HANDLERS: SessionCalls = {
   },
 
   MUNMAP(session, { offset }) {
-    unmapObject(session.openFile, offset);
+    const file = session.openFile;
+    // A reset took the objects; the memory was the client's until now (uapi.md 7.3).
+    if (file.revoked === undefined) {
+      unmapObject(file, offset);
+    }
     return {};
   },
 };
@@ -81,6 +85,9 @@ async function open(session: Session, name: string) {
   const { machine } = session;
   const { device, node } = machine.node(name);
   await device.hardware.ready();
+  if (node === 'control') {
+    device.checkControlOpen();
+  }
   const context = node === 'primary' ? await device.openContext(session.peer.pid) : undefined;
   const file = new OpenFile({
     device,
@@ -101,14 +108,18 @@ async function open(session: Session, name: string) {
 }
 
 /** Takes the mapping reference of what an mmap offset names (uapi.md 2.9). */
-function mapObject(file: OpenFile, offset: bigint): HostRange {
+function mapObject(file: OpenFile, offset: bigint, length: number | undefined): HostRange {
+  if (file.node === 'control') {
+    throw errno('ENODEV', 'the control node maps nothing');
+  }
   switch (handleType(offset)) {
     case HANDLE_TYPE.COMPLETION_RING:
       return file.requireContext.pending.completionRing(file.hostMemory);
     case HANDLE_TYPE.COMMAND_BUFFER:
+    case HANDLE_TYPE.TIMESTAMP_BUFFER:
     case HANDLE_TYPE.HOST_BUFFER: {
       const object = file.peekHandle(offset);
-      object.map();
+      object.map(length);
       return object.range;
     }
     case HANDLE_TYPE.BLOCK:

@@ -1,0 +1,31 @@
+/**
+ * `pedrera write`: a value into a file of the daemon.
+ *
+ * Owns: what is sent, and what is said when the file took nothing. Must not know what the files are.
+ */
+import type { Context } from '../command.js';
+import { deviceError, EXIT, type ExitCode } from '../exit.js';
+import { openSession } from '../session.js';
+import { absolutePath } from './path.js';
+
+/** The document of `write --json`. */
+interface WriteDocument {
+  readonly schema: 'pedrera.write/1';
+  readonly path: string;
+  readonly written: number;
+}
+
+export async function writeFile(context: Context, given: string, value: string): Promise<ExitCode> {
+  const path = absolutePath(given);
+  const session = await openSession(context);
+  try {
+    const { written } = await session.ioctl('FILE_WRITE', { path, offset: 0, bytes: Buffer.from(`${value}\n`) });
+    // The driver's answer of some files while the device is in reset.
+    if (written === 0) throw deviceError(`${path} took nothing; is the device in reset?`);
+    const document: WriteDocument = { schema: 'pedrera.write/1', path, written };
+    if (context.output.kind === 'json') context.output.result(document, () => '');
+    return EXIT.ok;
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The daemon's sessions without sockets: a connection is a pair of functions.
+ *
+ * Owns: such connections, and what the sessions' log says of bugs. Must not know when the machine behind them works.
+ */
+import type { Connection, PeerCredentials } from '@pedrera/wire';
+import { type Logger, pino } from 'pino';
+import type { Machine } from '../core/machine.js';
+import { dispatch } from './dispatch.js';
+import type { Session } from './session.js';
+import { SessionTable } from './session-table.js';
+
+/** A client's end: what a socket would carry, as values. */
+export interface LocalConnection {
+  send(message: unknown[]): void;
+  /** Descriptors that arrived, by tag. They stay the kernel's: map, do not close. */
+  readonly descriptors: ReadonlyMap<number, number>;
+  readonly closed: boolean;
+  /** Hangs up, which is close(2) of the file. */
+  close(): void;
+}
+
+export class LocalSessions {
+  /** What the log says of bugs: lines of level error and above. */
+  readonly complaints: string[] = [];
+  readonly #table: SessionTable;
+
+  constructor(machine: Machine) {
+    const log: Logger = pino({ level: 'error' }, { write: (line) => void this.complaints.push(line) });
+    this.#table = new SessionTable(machine, log, '');
+  }
+
+  /** `heard` gets each message the kernel sends. */
+  connect(heard: (message: readonly unknown[]) => void, peer: PeerCredentials): LocalConnection {
+    const descriptors = new Map<number, number>();
+    let closed = false;
+    const close = () => {
+      if (!closed) {
+        closed = true;
+        this.#table.remove(session);
+      }
+    };
+    const end: Pick<Connection, 'send' | 'sendDescriptor' | 'close' | 'destroy' | 'peer'> = {
+      peer: () => peer,
+      send: (message) => {
+        if (!closed) {
+          heard(message);
+        }
+      },
+      sendDescriptor: (tag, fd) => void descriptors.set(tag, fd),
+      close,
+      destroy: close,
+    };
+    const session: Session = this.#table.add(end as Connection);
+    return {
+      descriptors,
+      get closed() {
+        return closed;
+      },
+      send: (message) => {
+        if (!closed) {
+          dispatch(session, message);
+        }
+      },
+      close,
+    };
+  }
+
+  /** Ends every connection and waits until all they held is released. */
+  drain(): Promise<void> {
+    return this.#table.drain();
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Where the simulated cards sit: their PCI addresses and ids, the numbers of their device nodes, the text of their EEPROM.
+ *
+ * Owns: those numbers. Must not know files.
+ */
+import type { HlDevice } from '../core/device.js';
+
+/** Habana Labs, and the id of a non-secured Gaudi (uapi.md 2.5). */
+export const PCI_VENDOR = 0x1da3;
+export const PCI_DEVICE = 0x1000;
+/** Processing accelerator. */
+export const PCI_CLASS = 0x12_0000;
+
+/** Of all nodes; the real one is whatever is free when the driver loads. */
+export const NODE_MAJOR = 511;
+
+export const CARD_NAME = 'HL205';
+export const EEPROM_SIZE = 4096;
+
+/** One card a bus, as behind root ports of their own: dddd:bb:dd.f, 12 characters (uapi.md 9.1). */
+export function pciAddress({ index }: HlDevice): string {
+  return `0000:${(index + 1).toString(16).padStart(2, '0')}:00.0`;
+}
+
+/** The control node's is one more (uapi.md 1.1). */
+export function primaryMinor({ index }: HlDevice): number {
+  return 2 * index;
+}
+
+/** What is on the simulated board's EEPROM: which card it is; the rest was never written. */
+export function eepromBytes({ index }: HlDevice): Uint8Array {
+  const bytes = new Uint8Array(EEPROM_SIZE).fill(0xff);
+  bytes.set(Buffer.from(`${CARD_NAME} simulated, module ${index}\0`, 'latin1'));
+  return bytes;
+}
