@@ -64,7 +64,8 @@ export const RULES = [
     name: 'output-and-exit',
     why: 'printing and ending the process belong to programs (cli, bench, examples, scripts); the daemon logs through pino',
     files: PACKAGE_CODE,
-    except: /^packages\/(cli|bench|examples)\/|^packages\/kernel\/src\/daemon\/main\.ts$/,
+    except:
+      /^packages\/(cli|bench|examples)\/|^packages\/conformance\/src\/main\.ts$|^packages\/kernel\/src\/daemon\/main\.ts$/,
     find: uses('console', 'process.exit', 'process.abort'),
   },
   {
