@@ -3,6 +3,7 @@ import type { Benchmark } from '../benchmark.js';
 import { dmaBandwidth } from './dma-bandwidth.js';
 import { idleClients } from './idle-clients.js';
 import { roundTrip } from './round-trip.js';
+import { scale } from './scale.js';
 import { startTime } from './start-time.js';
 import { submitLatency } from './submit-latency.js';
 import { submitRate } from './submit-rate.js';
@@ -16,4 +17,5 @@ export const BENCHMARKS: readonly Benchmark[] = [
   syncRoundTrips,
   startTime,
   idleClients,
+  scale,
 ];
