@@ -23,6 +23,10 @@ const TPC_7 = 19;
 /** Of the W_S sync manager's sync objects, from the start of the registers. */
 const SOB_BASE = 0x49_2000;
 const SOB_END = 32_768;
+/** The sync manager signals live in, and what of it is not the driver's own (device.md 4.4). */
+const W_S = 0;
+const SOBS = 2048;
+const FIRST_FREE_SOB = 144;
 
 function chunkOn(queueIndex: number, more: Partial<Chunk> = {}): Chunk {
   return { handle: 0n, queueIndex, size: 0, flags: 0, ...more };
@@ -57,6 +61,18 @@ csStreams.add('cs@signal-values', { fresh: true }, async (env) => {
   // The count is the device's, not the context's (4.9).
   const next = await env.opened();
   assert.equal((await signal(next, 3)).sobCountBeforeSubmission, 3);
+});
+
+csStreams.add('cs@signal-objects-all-leased', { policy: 'shared', covers: ['CS/ENOMEM/signal-lease'] }, async (env) => {
+  const [greedy, client] = [await env.open(), await env.open()];
+  const everything = { dcore: W_S, syncObjects: SOBS - FIRST_FREE_SOB, monitors: 1 };
+  await greedy.call('SYNC_LEASE', everything);
+  await client.fails('ENOMEM', 'CS', cs([chunkOn(0)], { flags: SIGNAL }), {
+    counter: 'outOfMem',
+    seq: 'consumed',
+  });
+  await greedy.close();
+  await client.completed((await signal(client, 0)).seq);
 });
 
 csStreams.add('cs@signal-moves-sync-object', { fresh: true }, async (env) => {

@@ -14,7 +14,7 @@ node.add('node@open-unbound', { policy: 'both', covers: ['OPEN/ENXIO/node'] }, a
   }
 });
 
-node.add('node@open-no-such-name', { policy: 'both' }, async (env) => {
+node.add('node@open-no-such-name', { policy: 'both', covers: ['OPEN/ENOENT/name'] }, async (env) => {
   for (const name of ['', 'hl', 'hl00', 'hl-1', 'hl_controlD', 'HL0', 'hl0 ', 'accel0', '../hl0']) {
     const client = await env.greeted();
     await client.fails('ENOENT', 'OPEN', { node: name });

@@ -43,7 +43,8 @@ export const OPEN = defineIoctl({
   res: { device: u32, asid: u32, sideToken: bytes(SIDE_TOKEN_BYTES) },
   errors: [
     row('EINVAL', 'twice', 'the connection has a node open already'),
-    row('ENXIO', 'node', 'no such node'),
+    row('ENOENT', 'name', 'no node has this name'),
+    row('ENXIO', 'node', 'no device is behind the node'),
     row('EAGAIN', 'in-reset', 'the device is in reset (primary node)'),
     row(
       'EPERM',
