@@ -24,6 +24,8 @@ import { differences, type Effect, snapshot } from './snapshot.js';
 import type { Link } from './transport.js';
 
 export const FOREVER_US = 2n ** 63n - 1n;
+/** Far more than a device needs to begin. */
+const MOST_TRIES = 100_000;
 
 export interface Answer<N extends IoctlName> {
   /** '' for success. */
@@ -264,12 +266,24 @@ export class Client {
     ...job
   }: Job & { from?: number } = {}): Promise<{ seq: number; release: () => Promise<void> }> {
     const seq = await this.submit(packets().fence(1), { queue, ...job });
+    await this.#busy(queue >> 2);
     return {
       seq,
       release: async () => {
         await this.run(packets().release(queue, 1), { queue: from });
       },
     };
+  }
+
+  /** The device has begun: from here on nothing changes until somebody does something. Or it is in no state to be asked. */
+  async #busy(engine: number): Promise<void> {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const { res } = await this.attempt('INFO_HW_IDLE', {});
+      if (res === undefined || (res.busyEnginesMask & (1 << engine)) !== 0) {
+        return;
+      }
+    }
+    throw new Error(`engine ${engine} did not begin`);
   }
 
   async counters(): Promise<Res<'INFO_CS_COUNTERS'>> {
