@@ -6,6 +6,7 @@ export * from './doorbells.js';
 export * from './events.js';
 export * from './fabric.js';
 export * from './interrupts.js';
+export * from './mme.js';
 export {
   type FieldSpec,
   OPCODE,
@@ -17,6 +18,7 @@ export {
 } from './packet-table.js';
 export * from './packets.js';
 export * from './queues.js';
+export * from './reduction.js';
 export * from './registers.js';
 export * from './ring.js';
 export { SpscFifo } from './spsc-fifo.js';

@@ -35,7 +35,10 @@ const PACKET_LEVELS: Readonly<Record<PacketName, { readonly level: Level; readon
   REPEAT: { level: 'functional' },
   MSG_PROT: { level: 'exact', note: NOT_FROM_USERS },
   FENCE: { level: 'exact' },
-  LIN_DMA: { level: 'functional' },
+  LIN_DMA: {
+    level: 'functional',
+    note: 'DMA2 to DMA7 also add into SRAM (WR_AWUSER_31_11); transposition and compression are not modelled',
+  },
   NOP: { level: 'exact' },
   STOP: { level: 'functional', note: NOT_FROM_USERS },
   ARB_POINT: { level: 'functional' },
@@ -66,7 +69,7 @@ function packetSupport(name: PacketName): HardwareSupport {
 function engineNote(engine: EngineName): string | undefined {
   if (engine.startsWith('TPC')) return 'packets run; a kernel that is started is a fault that says it is not modelled';
   if (engine.startsWith('MME'))
-    return 'packets run; a multiplication that is started is a fault that says it is not modelled';
+    return 'packets run; forward convolutions of f32 are computed, any other descriptor is a fault that says it is not modelled';
   if (engine.startsWith('NIC'))
     return 'EINVAL unless the daemon enables its port, as upstream has it; packets run, nothing is sent';
   return undefined;
@@ -88,13 +91,19 @@ function queueSupport({ name, kind, engine }: QueueInfo): HardwareSupport {
 
 const COUNTS = { DMA: 8, MME: 4, TPC: 8, NIC: 10 } as const;
 
+const ENGINE_NOTES = {
+  MME: 'its queue manager is modelled, and forward convolutions of f32; nothing else is computed',
+  TPC: 'its queue manager is modelled, what it computes is not',
+  NIC: 'its queue manager is modelled, what it sends is not',
+} as const;
+
 function engineSupport(family: keyof typeof COUNTS, index: number): HardwareSupport {
   return {
     kind: 'engine',
     name: `${family}${index}`,
     c: [`GAUDI_ENGINE_ID_${family}_${index}`],
     level: family === 'DMA' ? 'exact' : 'functional',
-    ...(family === 'DMA' ? {} : { note: 'its queue manager is modelled, what it computes or sends is not' }),
+    ...(family === 'DMA' ? {} : { note: ENGINE_NOTES[family] }),
     source: PARSER,
     section: 'uapi.md 2.8, 7.7',
   };

@@ -5,6 +5,7 @@
 
 import { FAULT, FENCE_COUNTER_MAX, FENCES_PER_STREAM, LOWER_CP, type RingView } from '@pedrera/hw';
 import type { Context } from './context.js';
+import type { MmeJob } from './mme.js';
 import type { QueueManager } from './queue-manager.js';
 import { DONE } from './status.js';
 import { STS1 } from './sts1.js';
@@ -101,6 +102,8 @@ export class CommandProcessor {
 
   /** What the packet at hand is moving. Made when the processor first uses its DMA core. */
   transfer: Transfer | null = null;
+  /** What the packet at hand makes a matrix engine compute: like a transfer in all that others see of it. */
+  computation: MmeJob | null = null;
   /** The transfer's number among those of its core, and the size of the packet that began it. */
   transferNumber = 0;
   transferPacketBytes = 0;
@@ -125,7 +128,7 @@ export class CommandProcessor {
   }
 
   get inTransfer(): boolean {
-    return this.transfer?.active === true;
+    return this.transfer?.active === true || this.computation !== null;
   }
 
   usedTransfer(): Transfer {

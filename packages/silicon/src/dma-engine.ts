@@ -3,10 +3,19 @@
  * devices. Stops at the first byte that cannot be reached; what that means is decided by the caller.
  */
 
-import { FAULT } from '@pedrera/hw';
+import {
+  FAULT,
+  REDUCTION_ELEMENT_BYTES,
+  reductionOpCode,
+  reductionRoundingCode,
+  reductionTypeCode,
+  SRAM_BASE,
+  SRAM_END,
+} from '@pedrera/hw';
 import { Access, type AddressDecoder, IS_MEMORY, IS_PROCESS } from './address-decoder.js';
 import type { Context } from './context.js';
 import { fillPattern } from './fill-pattern.js';
+import { Reducer } from './reduction.js';
 import { DONE } from './status.js';
 import type { Transfer } from './transfer.js';
 
@@ -15,6 +24,8 @@ const SMALL = 48;
 const PIECE_COST = 512;
 /** Moved at once where neither side is memory of our own. */
 const STAGE_BYTES = 256 * 1024;
+/** Combined at once: both sides stay in the processor's caches. */
+const REDUCE_BYTES = 16 * 1024;
 /** Memory of a process comes and goes by pages: what lies in one is there as a whole. */
 const PAGE_BYTES = 4096;
 
@@ -31,6 +42,7 @@ export class DmaEngine {
   busRead = 0;
   busWritten = 0;
   #stage: Uint8Array | undefined;
+  #reducer: Reducer | undefined;
 
   constructor(decoder: AddressDecoder) {
     this.#decoder = decoder;
@@ -43,7 +55,8 @@ export class DmaEngine {
       const most = Math.min(transfer.remaining, budget);
       const before = transfer.remaining;
       let status: number;
-      if (transfer.memSet) status = this.#set(context, transfer, most);
+      if (transfer.reduction !== 0) status = this.#reduce(context, transfer, most);
+      else if (transfer.memSet) status = this.#set(context, transfer, most);
       else if (transfer.backward) status = this.#copyBackward(context, transfer, most);
       else status = this.#copy(context, transfer, most);
       if (status !== DONE) return status;
@@ -107,6 +120,42 @@ export class DmaEngine {
     else count = this.#copyProcess(transfer, count);
     if (count === 0) return FAULT['page-fault'];
     this.#countBus(from, to, count);
+    step(transfer, count);
+    source.advance(count);
+    destination.advance(count);
+    return DONE;
+  }
+
+  /**
+   * Reads, combines, writes back; only SRAM does that (docs/decisions/0006). Whole elements: one that lies across the end of
+   * a piece is misaligned.
+   */
+  #reduce(context: Context, transfer: Transfer, most: number): number {
+    const { source, destination, reduction } = transfer;
+    const type = reductionTypeCode(reduction);
+    const element = REDUCTION_ELEMENT_BYTES[type] as number;
+    const to = destination.address;
+    this.faultAddress = to;
+    this.#decoder.faultIsWrite = true;
+    if (to < SRAM_BASE || to >= SRAM_END) return FAULT['not-modelled'];
+    if (to % element !== 0) return FAULT.misaligned;
+    const from = this.#from;
+    const into = this.#to;
+    const status = this.#decode(context, source.address, false, from) || this.#decode(context, to, true, into);
+    if (status !== DONE) return status;
+    this.#reducer ??= new Reducer(REDUCE_BYTES);
+    const reducer = this.#reducer;
+    let count = Math.min(Math.max(most, element), reducer.capacity, transfer.remaining);
+    count = Math.min(count, source.left, destination.left, from.after, into.after);
+    if (from.port !== null) count = from.port.read(from.portAddress, reducer.from.subarray(0, count));
+    else reducer.from.set(from.bytes.subarray(from.offset, from.offset + count));
+    if (count === 0) return this.#unreachable(source.address, false);
+    count -= count % element;
+    if (count === 0) return FAULT.misaligned;
+    reducer.into.set(into.bytes.subarray(into.offset, into.offset + count));
+    reducer.combine(count, type, reductionOpCode(reduction), reductionRoundingCode(reduction));
+    into.bytes.set(reducer.into.subarray(0, count), into.offset);
+    this.#countBus(from, into, count);
     step(transfer, count);
     source.advance(count);
     destination.advance(count);

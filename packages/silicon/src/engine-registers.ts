@@ -1,6 +1,7 @@
 /**
- * The register windows of the engines that are not modelled: TPC CFG and MME CTRL (device.md 6). They hold what was written;
- * the write that would start the engine is refused, and so reported, because no result would ever come.
+ * The register windows of TPC and MME: TPC CFG and MME CTRL (device.md 6). They hold what was written; a write that would start
+ * the engine is refused here, and so reported, because no result would ever come. The one that does start an MME, by its own
+ * command processors, never gets here (mme.ts).
  */
 
 import { type EngineName, FAULT, MME_CTRL_REGISTERS, mmeCtrlBase, TPC_CFG_REGISTERS, tpcCfgBase } from '@pedrera/hw';
@@ -10,9 +11,9 @@ const TPC_WINDOW_BYTES = 0x1000;
 const MME_WINDOW_BYTES = 0x8000;
 
 export class EngineRegisters {
-  readonly #words: Uint32Array;
+  readonly words: Uint32Array;
   /** The register that starts the engine. */
-  readonly #start: number;
+  readonly start: number;
   /** A TPC decodes twelve bits of an offset, whichever way its window is reckoned (device.md 2.6). */
   readonly #mask: number;
 
@@ -21,8 +22,8 @@ export class EngineRegisters {
 
   private constructor(base: number, bytes: number, start: number) {
     this.base = base;
-    this.#words = new Uint32Array(bytes / 4);
-    this.#start = start;
+    this.words = new Uint32Array(bytes / 4);
+    this.start = start;
     this.#mask = bytes - 1;
   }
 
@@ -39,13 +40,13 @@ export class EngineRegisters {
   write(offset: number, value: number): number {
     const register = this.register(offset);
     if (register % 4 !== 0) return FAULT.misaligned;
-    if (register === this.#start && value !== 0) return FAULT['not-modelled'];
-    this.#words[register >> 2] = value;
+    if (register === this.start && value !== 0) return FAULT['not-modelled'];
+    this.words[register >> 2] = value;
     return DONE;
   }
 
   read(offset: number): number {
-    return this.#words[this.register(offset) >> 2] as number;
+    return this.words[this.register(offset) >> 2] as number;
   }
 
   /** The register an offset names. */

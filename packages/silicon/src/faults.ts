@@ -42,8 +42,17 @@ export class FaultReporter {
     return true;
   }
 
-  /** A fault of the packet the processor stands at. False when there is no room: the packet has to be tried again. */
-  packet(processor: CommandProcessor, cause: number, address: number, opcode: number): boolean {
+  /**
+   * A fault of the packet the processor stands at, or (`ofEngine`) of the engine it has started. False when there is no room:
+   * the packet has to be tried again.
+   */
+  packet(
+    processor: CommandProcessor,
+    cause: number,
+    address: number,
+    opcode: number,
+    ofEngine = opcode === OPCODE.LIN_DMA,
+  ): boolean {
     const bit = 1 << cause;
     if ((processor.reportedFaults & bit) === 0) {
       if (!this.hasRoom) return false;
@@ -53,15 +62,15 @@ export class FaultReporter {
       this.raised = true;
     }
     this.count++;
-    const isWrite = this.#isWrite(cause, opcode);
+    const isWrite = this.#isWrite(cause, opcode, ofEngine);
     this.#captures.latch(cause, address, isWrite, processor.engine);
-    noteError(processor, cause, opcode, isWrite);
+    noteError(processor, cause, opcode, isWrite, ofEngine);
     return true;
   }
 
-  /** Only a DMA transfer does both; of that the address decoder knows which it was. */
-  #isWrite(cause: number, opcode: number): boolean {
-    if (opcode === OPCODE.LIN_DMA) return this.#decoder.faultIsWrite;
+  /** Only an engine does both; of that the address decoder knows which it was. */
+  #isWrite(cause: number, opcode: number, ofEngine: boolean): boolean {
+    if (ofEngine) return this.#decoder.faultIsWrite;
     return opcode >= 0 && opcode !== OPCODE.LOAD_AND_EXE && cause !== FAULT['bad-descriptor'];
   }
 
@@ -80,12 +89,18 @@ export class FaultReporter {
 }
 
 /** Sets the queue manager's error bits (device.md 2.4). Fences set theirs themselves, and a DMA core has its own. */
-function noteError(processor: CommandProcessor, cause: number, opcode: number, isWrite: boolean): void {
+function noteError(
+  processor: CommandProcessor,
+  cause: number,
+  opcode: number,
+  isWrite: boolean,
+  ofEngine: boolean,
+): void {
   const isBusError = cause === FAULT.razwi || cause === FAULT['bus-error'] || cause === FAULT.misaligned;
   if (cause === FAULT['undefined-opcode']) processor.note(STS1.UNDEFINED_OPCODE);
   else if (cause === FAULT['stop-packet']) processor.note(STS1.STOP);
   else if (cause === FAULT['bad-descriptor']) processor.note(STS1.CQ_READ);
-  else if (!isBusError || opcode === OPCODE.LIN_DMA) return;
+  else if (!isBusError || ofEngine) return;
   else if (opcode === OPCODE.WREG_32 || opcode === OPCODE.WREG_BULK) processor.note(STS1.WREG);
   else processor.note(isWrite ? STS1.MSG_WRITE : STS1.CP_READ);
 }

@@ -43,6 +43,7 @@ import { HeadPacket } from './head-packet.js';
 import { HostRegisters } from './host-registers.js';
 import { grantLeases } from './leases.js';
 import { DeviceMemory, type MemorySource } from './memory.js';
+import { MmeEngine } from './mme.js';
 import { PacketLoop, type TurnLimits } from './packet-loop.js';
 import { RegisterBus } from './register-bus.js';
 import { RegisterFile } from './register-file.js';
@@ -158,6 +159,7 @@ export class Gaudi {
       bus: this.#bus,
       decoder,
       dma: this.#dma,
+      mme: new MmeEngine(decoder),
       faults: this.#faults,
       registers: this.#registers,
       sync: this.#sync,

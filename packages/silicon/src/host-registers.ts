@@ -20,7 +20,6 @@ import {
   hasQueueManager,
   KMD_MSG_TO_CPU,
   MME_CTRL_REGISTERS,
-  MME_STATUS_IDLE,
   MONITORS_PER_DCORE,
   PSOC_TIMESTAMP,
   QM_REGISTERS,
@@ -34,7 +33,14 @@ import {
 } from '@pedrera/hw';
 import type { Context } from './context.js';
 import type { FaultCaptures } from './fault-captures.js';
-import { clockGateStatus, dmaCoreStatus, globalStatus, type HeadReader, readQueueManager } from './qm-registers.js';
+import {
+  clockGateStatus,
+  dmaCoreStatus,
+  globalStatus,
+  type HeadReader,
+  mmeStatus,
+  readQueueManager,
+} from './qm-registers.js';
 import type { QueueManager } from './queue-manager.js';
 import type { RegisterBus } from './register-bus.js';
 import type { RegisterFile } from './register-file.js';
@@ -144,7 +150,10 @@ export class HostRegisters {
         if (register === TPC_CFG_REGISTERS.STATUS) return hangs(engine) ? 0 : TPC_STATUS_IDLE;
         return qm?.engineRegisters?.read(register);
       default:
-        if (register === MME_CTRL_REGISTERS.ARCH_STATUS) return hangs(engine) ? 0 : MME_STATUS_IDLE;
+        if (register === MME_CTRL_REGISTERS.ARCH_STATUS) {
+          const master = isSlave[engine] === true ? engine - 1 : engine;
+          return mmeStatus(lowestContext()?.peekQueueManager(master), hangs(engine));
+        }
         return qm?.engineRegisters?.read(register);
     }
   }

@@ -383,7 +383,7 @@ describe('engines', () => {
     expect(await machine.device.readRegister(tpcCfgBase(3) + 0x930)).toBe(0xf);
   });
 
-  it('starting-an-mme-is-said-to-be-not-modelled', async () => {
+  it('starting-an-mme-with-an-unknown-header-is-said-to-be-not-modelled', async () => {
     const machine = openMachine();
     const [src, size] = machine.lower((p) => p.wreg(0x28, 0x202).wreg(0x280, 1, { eb: 1, mb: 1 }).sob(0, 'add', 1));
     // The queue map crosses the names (device.md 2.1).

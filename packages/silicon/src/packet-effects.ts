@@ -8,6 +8,7 @@ import {
   DMA_CORE_REGISTERS,
   FAULT,
   HOST_WINDOW_BASE,
+  MME_CTRL_REGISTERS,
   MSG_SHORT_BASES,
   OPCODE,
   packetByOpcode,
@@ -21,6 +22,7 @@ import { DEAD } from './command-processor.js';
 import { COMMIT_LIN, COMMIT_MEM_SET, COMMIT_WR_COMP } from './dma-core.js';
 import { startTransfer } from './dma-start.js';
 import { DMA_ERROR } from './fault-captures.js';
+import { startComputation } from './mme.js';
 import type { Parts } from './parts.js';
 import { CROSSING, DONE, ENGINE, FENCE, GRANT, STALL, STOP, TRANSFER } from './status.js';
 import { STS1 } from './sts1.js';
@@ -202,7 +204,7 @@ function linearDma(
   const core = qm.dmaCore;
   if (core === null || !(qm.isExternal || processor.isLower)) return FAULT['wrong-engine'];
   const flags = word(words, at + 1) & COMMIT_MASK;
-  if (collapse && isRepeated(words, at, size, processor.end)) return DONE;
+  if (collapse && !core.reduces && isRepeated(words, at, size, processor.end)) return DONE;
   core.programLinear(
     word(words, at),
     word(words, at + 2),
@@ -249,12 +251,13 @@ function writeWindow(parts: Parts, processor: CommandProcessor, offset: number, 
   const window = qm.engineRegisters;
   if (window === null) return FAULT['wrong-engine'];
   parts.faults.address = CFG_BASE + window.base + window.register(offset);
+  if (qm.computes && offset === MME_CTRL_REGISTERS.CMD && value !== 0) return startComputation(processor, value);
   return window.write(offset, value);
 }
 
 /**
  * Pairs of registers in a row. Each write stands for itself: the first fault is the packet's, the others are still made. A
- * COMMIT after a fault is not: what it would start was never described.
+ * write that starts the engine, after a fault, is not: what it would start was never described.
  */
 function writeBulk(parts: Parts, processor: CommandProcessor, words: Uint32Array, at: number, size: number): number {
   const { faults } = parts;
@@ -263,7 +266,7 @@ function writeBulk(parts: Parts, processor: CommandProcessor, words: Uint32Array
   let address = 0;
   for (let i = processor.bulkDone; i < size - 2; i++) {
     const offset = (first + 4 * i) & 0xffff;
-    if (outcome > 0 && offset === DMA_CORE_REGISTERS.COMMIT) continue;
+    if (outcome > 0 && offset === processor.qm.startOffset) continue;
     const status = writeWindow(parts, processor, offset, word(words, at + 2 + i));
     if (status === STALL || status === ENGINE) {
       processor.bulkDone = i;

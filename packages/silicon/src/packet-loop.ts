@@ -17,6 +17,7 @@ import {
   WAITS_FOR_GRANT,
 } from './command-processor.js';
 import { CommandView } from './command-view.js';
+import { continueComputation, type MmeJob } from './mme.js';
 import { continueTransfer, executePacket } from './packet-effects.js';
 import type { Parts } from './parts.js';
 import type { QueueManager } from './queue-manager.js';
@@ -82,7 +83,9 @@ export class PacketLoop {
     while (processor.state === RUNNABLE) {
       if (processor.inTransfer) {
         if (this.#bytesLeft <= 0) return;
-        this.#transfer(processor);
+        const { computation } = processor;
+        if (computation === null) this.#transfer(processor);
+        else this.#compute(processor, computation);
       } else {
         if (this.#packetsLeft <= 0 || this.#bytesLeft <= 0) return;
         if (processor.bufferDone < processor.bufferBytes) this.#execute(processor);
@@ -128,6 +131,20 @@ export class PacketLoop {
     const status = continueTransfer(this.#parts, processor, this.#bytesLeft);
     if (isTimed) this.slice.took(dma.bytes - moved, nowNs() - startNs);
     this.#bytesLeft -= dma.spent - spent;
+    if (status === STALL) processor.state = STALLED;
+    else if (!processor.inTransfer && processor.qm.parked > 0) processor.qm.wakeParked();
+  }
+
+  /** A slave works along with its master: if it hangs, the computation never ends. */
+  #compute(processor: CommandProcessor, job: MmeJob): void {
+    if (this.hungEngines[processor.engine + 1] !== 0) {
+      processor.state = HUNG;
+      return;
+    }
+    const { mme } = this.#parts;
+    const spent = mme.spent;
+    const status = continueComputation(this.#parts, processor, job, this.#bytesLeft);
+    this.#bytesLeft -= mme.spent - spent;
     if (status === STALL) processor.state = STALLED;
     else if (!processor.inTransfer && processor.qm.parked > 0) processor.qm.wakeParked();
   }

@@ -4,6 +4,7 @@ import type { AddressDecoder } from './address-decoder.js';
 import type { BusMemory } from './bus-memory.js';
 import type { DmaEngine } from './dma-engine.js';
 import type { FaultReporter } from './faults.js';
+import type { MmeEngine } from './mme.js';
 import type { RegisterBus } from './register-bus.js';
 import type { SyncManager } from './sync-manager.js';
 import type { Timers } from './timers.js';
@@ -12,6 +13,7 @@ export interface Parts {
   readonly bus: BusMemory;
   readonly decoder: AddressDecoder;
   readonly dma: DmaEngine;
+  readonly mme: MmeEngine;
   readonly faults: FaultReporter;
   readonly registers: RegisterBus;
   readonly sync: SyncManager;

@@ -17,6 +17,7 @@ import {
   GIC_SETSPI,
   GLBL_STS0_IDLE,
   HOST_WINDOW_BASE,
+  MME_STATUS_IDLE,
   MSG_SHORT_BASES,
   QM_REGISTERS as REG,
   RING_DESCRIPTORS_OFFSET,
@@ -67,6 +68,12 @@ export function clockGateStatus(globalStatusWord: number): number {
 export function dmaCoreStatus(qm: QueueManager | undefined, hangs: boolean): number {
   const moves = qm?.processors.some((processor) => processor.inTransfer) === true;
   return hangs || moves ? DMA_CORE_BUSY : 0;
+}
+
+/** ARCH_STATUS of a matrix engine. `qm` is its master's own: the slave works along with it. */
+export function mmeStatus(qm: QueueManager | undefined, hangs: boolean): number {
+  const computes = qm?.processors.some(({ computation }) => computation !== null) === true;
+  return hangs || computes ? 0 : MME_STATUS_IDLE;
 }
 
 function hasBuffer(processor: CommandProcessor): boolean {

@@ -8,7 +8,17 @@
  * write to CQ4's CTL, `errors` are the STS1 registers, `engineRegisters` the TPC CFG / MME CTRL window, `dmaCore` the core's.
  */
 
-import { CPS_PER_QM, ENGINES, type EngineName, FAULT, LOWER_CP, QUEUES, qmBase, STREAMS_PER_ENGINE } from '@pedrera/hw';
+import {
+  CPS_PER_QM,
+  DMA_CORE_REGISTERS,
+  ENGINES,
+  type EngineName,
+  FAULT,
+  LOWER_CP,
+  QUEUES,
+  qmBase,
+  STREAMS_PER_ENGINE,
+} from '@pedrera/hw';
 import { Arbitration } from './arbitration.js';
 import { CommandProcessor, IDLE, RUNNABLE, WAITS_FOR_ENGINE, WAITS_FOR_GRANT } from './command-processor.js';
 import type { Context } from './context.js';
@@ -47,7 +57,11 @@ export class QueueManager {
   readonly dmaCore: DmaCore | null;
   /** TPC CFG or MME CTRL; null for DMA and NIC. */
   readonly engineRegisters: EngineRegisters | null;
-  /** Transfers under way on the core. */
+  /** Whether a write of CMD to engineRegisters starts something. */
+  readonly computes: boolean;
+  /** Offset in the engine's window of the register that starts it; -1 where there is no engine. */
+  readonly startOffset: number;
+  /** Transfers under way on the core, or computations. */
   transfers = 0;
   /** Transfers begun on it, and buffers the lower processor has finished: what engine barriers count by. */
   commits = 0;
@@ -72,6 +86,8 @@ export class QueueManager {
     this.processors = Array.from({ length: count }, (_, index) => new CommandProcessor(this, index));
     this.dmaCore = engine.startsWith('DMA') ? new DmaCore(engineId) : null;
     this.engineRegisters = EngineRegisters.of(engine);
+    this.computes = engine.startsWith('MME');
+    this.startOffset = this.dmaCore !== null ? DMA_CORE_REGISTERS.COMMIT : (this.engineRegisters?.start ?? -1);
     this.#runQueue = runQueue;
   }
 

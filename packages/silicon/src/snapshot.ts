@@ -8,7 +8,6 @@ import {
   type EngineSnapshot,
   type EngineStatus,
   hasQueueManager,
-  MME_STATUS_IDLE,
   MONITORS_PER_DCORE,
   SOBS_PER_DCORE,
   SOBS_PER_GROUP,
@@ -30,7 +29,7 @@ import {
   WAITS_FOR_GRANT,
 } from './command-processor.js';
 import type { Context } from './context.js';
-import { clockGateStatus, cpStatus, dmaCoreStatus, globalStatus, type HeadReader } from './qm-registers.js';
+import { clockGateStatus, cpStatus, dmaCoreStatus, globalStatus, type HeadReader, mmeStatus } from './qm-registers.js';
 import type { SyncManager } from './sync-manager.js';
 
 /** Whether the host hung the engine with this id. */
@@ -80,7 +79,7 @@ function streamSnapshot(processor: CommandProcessor, hangs: Hangs, head: HeadRea
 function streamState(processor: CommandProcessor): StreamState {
   switch (processor.state) {
     case RUNNABLE:
-      return processor.inTransfer ? 'dma' : 'running';
+      return processor.inTransfer && processor.computation === null ? 'dma' : 'running';
     case FENCED:
       return 'fence';
     case STALLED:
@@ -139,8 +138,8 @@ export function engineStatuses(contexts: readonly Context[], hangs: Hangs): Engi
     const hung = hangs(id);
     const kind = name.slice(0, 3);
     if (!hasQueueManager(name)) {
-      const status = hung ? 0 : MME_STATUS_IDLE;
-      return { name, idle: !hung, qmGlblSts0: undefined, qmCgmSts: undefined, status };
+      const status = mmeStatusOfAll(contexts, id - 1, hung);
+      return { name, idle: status !== 0, qmGlblSts0: undefined, qmCgmSts: undefined, status };
     }
     let idleBits = globalStatus(undefined, hung);
     let stopBits = 0;
@@ -156,7 +155,8 @@ export function engineStatuses(contexts: readonly Context[], hangs: Hangs): Engi
     const qmGlblSts0 = (idleBits | (stopBits & STOP_BITS)) >>> 0;
     const qmCgmSts = clockGateStatus(qmGlblSts0);
     const idle = qmCgmSts !== 0 && core === 0;
-    return { name, idle, qmGlblSts0, qmCgmSts, status: engineStatusWord(kind, core >>> 0, hung) };
+    const status = kind === 'MME' ? mmeStatusOfAll(contexts, id, hung) : engineStatusWord(kind, core >>> 0, hung);
+    return { name, idle, qmGlblSts0, qmCgmSts, status };
   });
 }
 
@@ -164,6 +164,12 @@ const STOP_BITS = 0xffff_0000;
 
 function engineStatusWord(kind: string, core: number, hung: boolean): number | undefined {
   if (kind === 'DMA') return core;
-  if (kind === 'TPC') return hung ? 0 : TPC_STATUS_IDLE;
-  return kind === 'MME' ? (hung ? 0 : MME_STATUS_IDLE) : undefined;
+  return kind === 'TPC' ? (hung ? 0 : TPC_STATUS_IDLE) : undefined;
+}
+
+/** `master`: index in ENGINES of the engine itself, or for a slave of its master. */
+function mmeStatusOfAll(contexts: readonly Context[], master: number, hung: boolean): number {
+  let status = mmeStatus(undefined, hung);
+  for (const context of contexts) status &= mmeStatus(context.peekQueueManager(master), hung);
+  return status;
 }

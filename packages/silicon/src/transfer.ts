@@ -76,6 +76,8 @@ class Walk {
 
 export interface TransferStart {
   readonly memSet: boolean;
+  /** WR_AWUSER_31_11 when what is written combines with what is there, else 0. */
+  readonly reduction: number;
   readonly patternLow: number;
   readonly patternHigh: number;
   readonly completion: boolean;
@@ -88,6 +90,7 @@ export class Transfer {
   readonly source = new Walk();
   readonly destination = new Walk();
   memSet = false;
+  reduction = 0;
   patternLow = 0;
   patternHigh = 0;
   /** Whether a word is to be written at the end, where, and which: the core's registers as they were when it began. */
@@ -108,6 +111,7 @@ export class Transfer {
     const { memSet, patternLow, patternHigh, completion } = how;
     this.active = true;
     this.memSet = memSet;
+    this.reduction = how.reduction;
     this.patternLow = patternLow;
     this.patternHigh = patternHigh;
     this.completion = completion;
@@ -117,6 +121,7 @@ export class Transfer {
     this.remaining = memSet ? destination.total : Math.min(source.total, destination.total);
     this.backward =
       !memSet &&
+      how.reduction === 0 &&
       source.isLinear &&
       destination.isLinear &&
       destination.base > source.base &&
