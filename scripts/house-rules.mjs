@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { DAEMON_STARTER, LAYERS } from './layers.mjs';
+import { LAYERS, ON_DEMAND } from './layers.mjs';
 import { listFiles, listPackages, ROOT, readJson } from './project.mjs';
 
 /**
@@ -95,7 +95,9 @@ export const RULES = [
     name: 'registry-hosts',
     why: "which package registry to use is the user's setting",
     files: TEXT,
-    find: matches(/https?:\/\/[^\s/'"]*(registry|npmmirror|artifactory)[^\s'"]*|^\s*(tarball|registry):.*/),
+    find: matches(
+      /https?:\/\/[^\s/'"]*(registry|npmmirror|artifactory)[^\s'"]*|^\s*(tarball|registry): *["']?https?:.*/,
+    ),
   },
   {
     name: 'unfinished',
@@ -273,7 +275,7 @@ export function checkLayers(dir, manifest, references) {
   const inManifest = DEPENDENCY_FIELDS.flatMap((field) => Object.keys(manifest[field] ?? {}))
     .filter((name) => name.startsWith('@pedrera/'))
     .map((name) => name.slice('@pedrera/'.length));
-  const allowed = [...(LAYERS[dir] ?? []), ...(dir === DAEMON_STARTER.from ? [DAEMON_STARTER.to] : [])];
+  const allowed = [...(LAYERS[dir] ?? []), ...ON_DEMAND.filter(({ from }) => from === dir).map(({ to }) => to)];
   const manifestFile = `packages/${dir}/package.json`;
   const configFile = `packages/${dir}/tsconfig.json`;
   return [

@@ -41,6 +41,7 @@ its form: fields may be added under the same name, a change of meaning takes a n
 | \`pedrera.demo/1\` | \`demo\` | \`DemoDocument\` in packages/cli/src/demo/report.ts |
 | \`pedrera.doctor/1\` | \`doctor\` | \`DoctorDocument\` in packages/cli/src/doctor/doctor.ts |
 | \`pedrera.inject/1\` | \`inject\` | \`device\`, \`kind\`, \`target\`, \`value\`, \`effect\` (a sentence: what was done) |
+| \`pedrera.explore/1\`, \`pedrera.explore-replay/1\` | \`explore\`, \`explore --replay\` | \`ExploreDocument\` (one a scenario), \`ReplayDocument\` in packages/cli/src/commands/explore.ts; \`--list\`: \`pedrera.explore-list/1\` with \`scenarios\` |
 | \`pedrera.version/1\` | \`version\` | \`pedrera\`, \`node\` |
 
 \`pedrera queues --json\` lists every stream of every queue, once for each context that uses it:

@@ -6,8 +6,12 @@ import { csPackets } from './families/cs-packets.js';
 import { csStaged } from './families/cs-staged.js';
 import { csStreams } from './families/cs-streams.js';
 import { debug } from './families/debug.js';
+import { descriptors } from './families/descriptors.js';
+import { dmaBuf } from './families/dma-buf.js';
 import { exported } from './families/export.js';
+import { fences } from './families/fences.js';
 import { files } from './families/files.js';
+import { importer } from './families/importer.js';
 import { info } from './families/info.js';
 import { memory } from './families/memory.js';
 import { node } from './families/node.js';
@@ -28,12 +32,16 @@ const LISTS = [
   wait,
   memory,
   exported,
+  dmaBuf,
+  descriptors,
+  fences,
   debug,
   reset,
   resetEvents,
   copyRule,
   files,
   own,
+  importer,
 ];
 
 export const TESTS: readonly ConformanceTest[] = LISTS.flatMap(({ tests }) => tests);

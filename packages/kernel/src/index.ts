@@ -2,6 +2,7 @@
 import type { LocalKernel, LocalKernelOptions } from './daemon/local-kernel.js';
 
 export type { Machine } from './core/machine.js';
+export { MACHINE_SCHEMA, type MachineDescription, parseMachine } from './core/machine-file.js';
 export { POLICIES, type PolicyName } from './core/policy.js';
 export type { Settings } from './core/settings.js';
 export { BareKernel, type BareKernelOptions } from './daemon/bare-kernel.js';

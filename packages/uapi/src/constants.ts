@@ -118,8 +118,37 @@ export const SERVER_TYPE = { UNKNOWN: 0, HLS1: 1, HLS1H: 2, TYPE1: 3, TYPE2: 4, 
 /** Sync managers by the half of the die they serve. */
 export const DCORE_ID = { WS: 0, WN: 1, EN: 2, ES: 3 } as const;
 
-/** Kind field of DMABUF_IMPORT's result: what the shared object is. */
-export const DMABUF_KIND = { MEMORY: 0, SYNC_OBJECTS: 1 } as const;
+/** What is behind a descriptor of an open file. */
+export const DMABUF_KIND = { MEMORY: 0, SYNC_OBJECTS: 1, HOST_MEMORY: 2, SYNC_FILE: 3 } as const;
+/** Of DMABUF_TOKEN: good for one use; gives no more than reading. */
+export const TOKEN_FLAGS = { ONCE: 0x1, READ_ONLY: 0x2 } as const;
+/** Access mode and O_NONBLOCK stay with a file, O_CLOEXEC with its descriptor; everything else is dropped (uapi.md 6.2). */
+export const FILE_FLAGS = { O_RDONLY: 0, O_WRONLY: 0x1, O_RDWR: 0x2, O_NONBLOCK: 0x800, O_CLOEXEC: 0x80000 } as const;
+/** Of DMABUF_ATTACH. An importer that is not dynamic never gets peer-to-peer access (uapi.md 6.1). */
+export const ATTACH_FLAGS = { DYNAMIC: 0x1, PEER2PEER: 0x2 } as const;
+/** Who moves the bytes: to the device means that the device reads. */
+export const DMA_DIRECTION = { BIDIRECTIONAL: 0, TO_DEVICE: 1, FROM_DEVICE: 2 } as const;
+/** Flags of the calls that synchronize (uapi.md 6.2). END belongs to DMABUF_SYNC; no END is a start. */
+export const DMABUF_SYNC_FLAGS = { READ: 0x1, WRITE: 0x2, END: 0x4 } as const;
+/** Of DESCRIPTOR_POLL, as poll(2) numbers them. */
+export const POLL_EVENTS = { IN: 0x1, OUT: 0x4 } as const;
+export const SEEK_WHENCE = { SET: 0, CUR: 1, END: 2 } as const;
+/** Of HOST_ALLOC: the buffer lies in memory of its own, and so can be exported. */
+export const HOST_ALLOC_FLAGS = { SHAREABLE: 0x1 } as const;
+
+/** Of IMPORTER_REG_MR, as verbs number them. */
+export const MR_ACCESS = { LOCAL_WRITE: 0x1, REMOTE_WRITE: 0x2, REMOTE_READ: 0x4 } as const;
+/** Of RDMA_POST. */
+export const RDMA_OP = { WRITE: 0, READ: 1 } as const;
+/** Outcome of a transfer, as verbs number them. */
+export const RDMA_STATUS = {
+  SUCCESS: 0,
+  LOCAL_PROTECTION: 4,
+  FLUSHED: 5,
+  REMOTE_ACCESS: 10,
+  REMOTE_OPERATION: 11,
+  RETRY_EXCEEDED: 12,
+} as const;
 
 export interface ConstantGroup {
   readonly name: string;

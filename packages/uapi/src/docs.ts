@@ -6,7 +6,7 @@
 import { ERRNO, ERRNO_MEANING, type ErrnoCode } from '@pedrera/base';
 import type { Shape } from './composite-kinds.js';
 import { CONSTANT_GROUPS } from './constants.js';
-import { COMMON_ERRORS, errnosOf } from './ioctl.js';
+import { COMMON_ERRORS, errnosOf, magicOf } from './ioctl.js';
 import { BLOCK_BY_NR } from './ioctls/blocks.js';
 import type { Kind, KindShape } from './kinds.js';
 import { placeOf, type StructLayout } from './layout.js';
@@ -14,6 +14,7 @@ import { LIMIT_C_NAMES } from './limits.js';
 import { MAX_FRAME_BYTES, PROTOCOL_VERSION } from './protocol.js';
 import { commandNumber } from './raw.js';
 import { STRUCTS } from './structs.js';
+import { IMPORTER_STRUCTS } from './structs-importer.js';
 import { ENTRIES, type Entry } from './table.js';
 
 const hex = (value: number): string => (value < 10 ? `${value}` : `0x${value.toString(16)}`);
@@ -33,6 +34,9 @@ const FAMILIES: readonly { readonly title: string; readonly of: (entry: Entry) =
   { title: 'Memory', of: (entry) => entry.nr === 5 },
   { title: 'Host memory and leases', of: (entry) => entry.nr === 0x81 },
   { title: 'Sharing', of: (entry) => entry.nr === 0x82 },
+  { title: 'Dma-bufs', of: (entry) => entry.nr === 0x86 },
+  { title: 'Importer node', of: (entry) => entry.nr >= 0x100 || entry.nr === 0x88 },
+  { title: 'Synchronization', of: (entry) => entry.nr === 0x87 },
   { title: 'Tracing', of: (entry) => entry.nr === 6 },
   { title: 'Inspection', of: (entry) => entry.nr === 0x83 },
   { title: 'Virtual files', of: (entry) => entry.nr === 0x84 },
@@ -190,12 +194,12 @@ function commands(): string[] {
     const sizes = (['6.1', '2021'] as const).map(
       (abi) => `${block.size[abi]} / 0x${commandNumber(nr, block.size[abi]).toString(16)}`,
     );
-    return [`${nr}`, block.macro, block.c, ...sizes];
+    return [magicOf(nr) === 'H' ? `${nr}` : `${magicOf(nr)} ${nr & 0xff}`, block.macro, block.c, ...sizes];
   });
   return [
     '## Command numbers',
     '',
-    'Bytes of the arg block and full ioctl command, for programs compiled with the header of Linux 6.1 and with the one of 2021. Only the number selects the call.',
+    'Bytes of the arg block and full ioctl command, for programs compiled with the header of Linux 6.1 and with the one of 2021. Only the number selects the call, on the importer node together with its letter.',
     '',
     ...table(['nr', 'macro', 'arg block', '6.1', '2021'], rows),
   ];
@@ -213,7 +217,7 @@ function constants(): string[] {
 }
 
 function structs(): string[] {
-  const sections = STRUCTS.flatMap((struct) => {
+  const sections = [...STRUCTS, ...IMPORTER_STRUCTS].flatMap((struct) => {
     const rows = Object.values(struct.fields).map((field) => {
       const old = struct.size['2021'] === 0 ? null : placeOf(field, '2021');
       return [

@@ -15,7 +15,7 @@ export {
   errnosOf,
   type Level,
 } from './ioctl.js';
-export { NR, OWN_NR } from './ioctls/blocks.js';
+export { IMPORTER_NR, NR, OWN_NR } from './ioctls/blocks.js';
 export type { Chunk } from './ioctls/cs.js';
 export { ALL_ONES_U64, type Handle, type Kind, type KindShape, type ValueOf } from './kinds.js';
 export { ABIS, type Abi, decodeStruct, encodeStruct, type FieldLayout, placeOf, type StructLayout } from './layout.js';

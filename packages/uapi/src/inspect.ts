@@ -63,31 +63,97 @@ export interface ClientState {
   pid: number;
   program: string;
   node: string;
-  device: number;
-  /** Null on a control node, which has no context. */
+  /** Null on the node of a network card. */
+  device: number | null;
+  /** Null where there is no context: on a control node, and on that of a network card. */
   asid: number | null;
   memory: { hbmBytes: number; hostBytes: number; mappedBytes: number };
   handles: { commandBuffers: number; hostBuffers: number; dmaBufs: number };
+  /** Submissions; on a network card, transfers. */
   inFlight: number;
   submitted: number;
   faults: number;
+  /** Calls made on this open file since it was opened, HELLO and OPEN included. */
+  requests: number;
   connectedMs: number;
 }
 
 export interface BuffersSnapshot {
   schema: 'pedrera.bufs/1';
+  /** In the order of their ids. */
   buffers: BufferState[];
+  /** What did not fit begins with this id; null when all are there. */
+  next: number | null;
+  totals: {
+    buffers: number;
+    attachments: number;
+    /** On all dma-bufs together. */
+    references: number;
+    pendingFences: number;
+    /** Names by which buffers and sync files can be had. */
+    tokens: number;
+    devices: DeviceBufferTotals[];
+  };
 }
 
 /** One dma-buf. */
 export interface BufferState {
   id: number;
-  kind: 'memory' | 'sync-objects';
+  kind: 'memory' | 'sync-objects' | 'host';
   size: number;
+  /** What DMABUF_SET_NAME gave it. */
+  name: string;
   /** alive is false once the exporting file is closed; the buffer lives on while anyone holds it. */
-  exporter: { pid: number; device: number; alive: boolean };
+  exporter: { pid: number; device: number; asid: number; alive: boolean; driver: string };
+  /** Where contexts have it mapped; the first thousand. */
   importers: { pid: number; device: number; asid: number; address: number }[];
+  importerCount: number;
+  /** Who is attached, mapped or not; the first thousand. A null device is one that is none of the machine's. */
+  attachments: {
+    pid: number;
+    importer: string;
+    device: number | null;
+    dynamic: boolean;
+    peer2peer: boolean;
+    mapped: number;
+  }[];
+  attachmentCount: number;
+  fences: BufferFence[];
+  /** Who keeps it alive; the counts add up to refs. */
+  references: BufferHolder[];
+  refs: number;
   ageMs: number;
+}
+
+/** A fence of a buffer's reservation. */
+export interface BufferFence {
+  name: string;
+  usage: 'kernel' | 'write' | 'read' | 'bookkeep';
+  state: 'pending' | 'signalled' | 'failed';
+  /** The errno's name, of one that failed. */
+  error: string | null;
+}
+
+export interface BufferHolder {
+  holder: 'descriptor' | 'handed-out' | 'attachment' | 'mapping' | 'poll';
+  /** 0: nobody in particular. */
+  pid: number;
+  count: number;
+}
+
+/** Device memory under the shared policy, as the allocator has it and as the books of allocations have it. */
+export interface DeviceBufferTotals {
+  device: number;
+  /** The allocator's own total; equal to allocatedBytes. */
+  usedBytes: number;
+  allocations: number;
+  allocatedBytes: number;
+  /** Allocations behind at least one dma-buf. */
+  exportedBytes: number;
+  /** What the allocations count; equal to buffers. */
+  exports: number;
+  /** Dma-bufs of this device's memory. */
+  buffers: number;
 }
 
 export interface DaemonSnapshot {

@@ -8,8 +8,11 @@ import type { ErrnoCode } from '@pedrera/base';
 import { type ObjectOf, type Shape, type ShapeCodec, shapeCodec } from './composite-kinds.js';
 import type { StructLayout } from './layout.js';
 
-/** Who may call: 'any' before OPEN too; 'primary' and 'control' name the node; 'both' is either node, but opened. */
-export type Access = 'any' | 'primary' | 'control' | 'both';
+/**
+ * Who may call: 'any' before OPEN too; 'primary', 'control' and 'importer' name the node; 'both' is either node of a device;
+ * 'sharing' is whatever node descriptors can be held at, a device's primary one or the importer.
+ */
+export type Access = 'any' | 'primary' | 'control' | 'both' | 'importer' | 'sharing';
 
 /**
  * How faithful an implementation the entry describes: 'exact' does what the driver does, errno for errno, under the exclusive policy;
@@ -159,7 +162,7 @@ export interface Evidence {
 
 export interface IoctlSpec<N extends string, Q extends Shape, S extends Shape> {
   readonly name: N;
-  /** Ioctl number: the driver's 1..6, this project's own from 0x80. */
+  /** Ioctl number: the driver's 1..6, this project's own from 0x80, with the family above it (see numberIn). */
   readonly nr: number;
   readonly op: number;
   /** Tells calls apart that share nr and op: number and test on the in struct. */
@@ -183,6 +186,21 @@ export interface IoctlEntry<N extends string = string, Q extends Shape = Shape, 
   readonly code: number;
   readonly reqCodec: ShapeCodec<ObjectOf<Q>>;
   readonly resCodec: ShapeCodec<ObjectOf<S>>;
+}
+
+/** Families of ioctl numbers, by the letter in their commands: the driver's, the importer node's. */
+export const MAGIC_LETTERS = ['H', 'I'] as const;
+export type Magic = (typeof MAGIC_LETTERS)[number];
+const NUMBERS_PER_FAMILY = 0x100;
+
+/** What an entry has as its number: that in the command, with the family in the byte above it. */
+export function numberIn(magic: Magic, nr: number): number {
+  return MAGIC_LETTERS.indexOf(magic) * NUMBERS_PER_FAMILY + nr;
+}
+
+/** The other way. */
+export function magicOf(nr: number): Magic {
+  return MAGIC_LETTERS[Math.floor(nr / NUMBERS_PER_FAMILY)] ?? 'H';
 }
 
 /** Ops of one ioctl number a call code has room for. */

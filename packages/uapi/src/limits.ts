@@ -52,6 +52,21 @@ export const MAX_FILE_ENTRIES = 1024;
 /** Bytes of the program name in HELLO. */
 export const MAX_PROGRAM_NAME = 128;
 export const SIDE_TOKEN_BYTES = 16;
+/** Bytes of a dma-buf's or sync file's name, without the terminating zero (uapi.md 6.2, 6.5). */
+export const MAX_BUFFER_NAME = 31;
+/** Buffers, and sync files, one submission may name. */
+export const MAX_SYNCED = 64;
+/** Fences one SYNC_FILE_INFO lists. */
+export const MAX_FENCE_INFOS = 4096;
+/** Tags on the side channel from here on are not numbers of the file's own segments. */
+export const FIRST_FOREIGN_TAG = 0x8000_0000;
+/** Bytes one MR_PUT or MR_GET carries: with the rest of the message they fit a frame. */
+export const MAX_RDMA_BYTES = 512 * 1024;
+/** Completions one RDMA_POLL takes. */
+export const MAX_RDMA_COMPLETIONS = 256;
+/** Memory regions, and transfers under way, one open file of the importer node may have. */
+export const MAX_MEMORY_REGIONS = 4096;
+export const MAX_RDMA_IN_FLIGHT = 1024;
 /** Largest single host allocation. */
 export const MAX_HOST_BUFFER_SIZE = 2 ** 33;
 

@@ -3,14 +3,15 @@ import { errno, HlError, Prng } from '@pedrera/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toWire } from './codec.js';
+import { type Magic, magicOf } from './ioctl.js';
 import { ABIS } from './layout.js';
 import { commandNumber, decodeArgs, encodeArgs } from './raw.js';
 import { encodeCall } from './raw-caller.js';
 import { sampleFields } from './sample.js';
 import { ENTRIES, entryOf } from './table.js';
 
-function survives(cmd: number, block: Uint8Array, buffers: readonly (Uint8Array | null)[]): void {
-  const call = decodeArgs(cmd, block, buffers);
+function survives(cmd: number, block: Uint8Array, buffers: readonly (Uint8Array | null)[], magic?: Magic): void {
+  const call = decodeArgs(cmd, block, buffers, magic);
   expect((call.req === null) !== (call.error === null)).toBe(true);
   if (call.req !== null && call.entry !== null) toWire(call.entry, call.req);
   const reply = encodeArgs(call, call.error ?? errno('EIO'));
@@ -39,7 +40,7 @@ describe('hostile arg blocks', () => {
         const call = encodeCall(entry, sampleFields(entry.req, prng), { abi });
         for (let i = prng.below(4); i > 0; i -= 1) call.block[prng.below(call.block.length)] = prng.below(256);
         const buffers = call.buffers.map((bytes) => (prng.below(5) === 0 ? null : bytes.subarray(prng.below(9))));
-        survives(call.cmd, call.block, buffers);
+        survives(call.cmd, call.block, buffers, magicOf(entry.nr));
       }),
       { numRuns: 5000 },
     );

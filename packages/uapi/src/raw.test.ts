@@ -2,6 +2,7 @@
 import { errno, type HlError, Prng } from '@pedrera/base';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { magicOf } from './ioctl.js';
 import { decodeStruct, type StructLayout } from './layout.js';
 import { commandNumber, decodeArgs, encodeArgs } from './raw.js';
 import { decodeReply, encodeCall } from './raw-caller.js';
@@ -16,7 +17,7 @@ const CS = { chunksRestore: [], chunksExecute: [CHUNK], seq: 0, timeoutSec: 0, f
 function called(name: IoctlName, req: object, options: Parameters<typeof encodeCall>[2] = {}) {
   const entry = entryOf(name);
   const bytes = encodeCall(entry, req, options);
-  return { entry, bytes, call: decodeArgs(bytes.cmd, bytes.block, bytes.buffers) };
+  return { entry, bytes, call: decodeArgs(bytes.cmd, bytes.block, bytes.buffers, magicOf(entry.nr)) };
 }
 
 /** The value as the C field can hold it: fixed arrays have all their elements, text behind them is cut. */
@@ -98,7 +99,7 @@ describe('raw requests', () => {
         const entry = entryOf(name);
         const req = expressible(entry, new Prng(seed));
         const bytes = encodeCall(entry, req);
-        const call = decodeArgs(bytes.cmd, bytes.block, bytes.buffers);
+        const call = decodeArgs(bytes.cmd, bytes.block, bytes.buffers, magicOf(entry.nr));
         expect(call.error).toBeNull();
         expect(call.name).toBe(entry.name);
         expect(call.req).toEqual(req);
@@ -249,7 +250,7 @@ describe('raw results', () => {
         const req = expressible(entry, prng);
         if (entry.abi?.words !== undefined) res.output = new Array(Number(req.outputSize) / 8).fill(77);
         const bytes = encodeCall(entry, req);
-        const reply = encodeArgs(decodeArgs(bytes.cmd, bytes.block, bytes.buffers), res);
+        const reply = encodeArgs(decodeArgs(bytes.cmd, bytes.block, bytes.buffers, magicOf(entry.nr)), res);
         expect(reply.block).toHaveLength(bytes.block.length);
         expect(decodeReply(entry, reply)).toEqual(res);
       }),

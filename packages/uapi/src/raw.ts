@@ -6,7 +6,7 @@
  * Must not know: sockets; who may call what and when (dispatch asks `entry` and `duringReset` before it looks at `error`).
  */
 import { ERRNO, HlError } from '@pedrera/base';
-import { type AbiBinding, type BlockStart, type FailureForm, holds } from './ioctl.js';
+import { type AbiBinding, type BlockStart, type FailureForm, holds, type Magic, magicOf, numberIn } from './ioctl.js';
 import { BLOCK_BY_NR } from './ioctls/blocks.js';
 import { MAX_DEBUG_OUTPUT_BYTES } from './limits.js';
 import { leftInBlock } from './raw-marks.js';
@@ -14,15 +14,14 @@ import { type BufferSource, fieldOf, planOf, type RawBuffers, readNumber } from 
 import { u53 } from './scalars.js';
 import { byOp, type Entry } from './table.js';
 
-const MAGIC = 0x48;
 const NO_RESULT: readonly Uint8Array[] = [];
 
-/** The full ioctl command: read and write, size, 'H', number (uapi.md 2.1). */
+/** The full ioctl command: read and write, size, the family's letter, number (uapi.md 2.1, 6.6). */
 export function commandNumber(nr: number, size: number): number {
-  return ((3 << 30) | (size << 16) | (MAGIC << 8) | nr) >>> 0;
+  return ((3 << 30) | (size << 16) | (magicOf(nr).charCodeAt(0) << 8) | (nr & 0xff)) >>> 0;
 }
 
-/** All the kernel looks at in a command: the number, and the size the caller was compiled with. */
+/** All the driver looks at in a command: the number, and the size the caller was compiled with. */
 export function splitCommand(cmd: number): { readonly nr: number; readonly size: number } {
   return { nr: cmd & 0xff, size: (cmd >>> 16) & 0x3fff };
 }
@@ -49,12 +48,24 @@ export interface RawReply {
   readonly buffers: readonly Uint8Array[];
 }
 
-/** Decodes a raw request. Never throws: what is wrong with it is in `error`. */
-export function decodeArgs(cmd: number, bytes: Uint8Array, buffers: RawBuffers): RawCall {
-  const { nr, size: usize } = splitCommand(cmd);
+/**
+ * Decodes a raw request to a node of the given family. Never throws: what is wrong with it is in `error`. The driver looks at
+ * the number alone, whatever the letter; the importer node takes no other letter than its own.
+ */
+export function decodeArgs(cmd: number, bytes: Uint8Array, buffers: RawBuffers, magic: Magic = 'H'): RawCall {
+  const { nr: number, size: usize } = splitCommand(cmd);
+  const letter = String.fromCharCode((cmd >>> 8) & 0xff);
+  const nr = numberIn(magic, number);
+  if (magic !== 'H' && letter !== magic) {
+    const error = new HlError(
+      'ENOTTY',
+      `commands of this node have the letter ${magic}, not ${JSON.stringify(letter)}`,
+    );
+    return unknown(`ioctl ${number}`, nr, usize, bytes, error);
+  }
   const known = BLOCK_BY_NR.get(nr);
   if (known === undefined)
-    return unknown(`ioctl ${nr}`, nr, usize, bytes, new HlError('ENOTTY', `no ioctl has number ${nr}`));
+    return unknown(`ioctl ${number}`, nr, usize, bytes, new HlError('ENOTTY', `no ioctl has number ${number}`));
   const block = new Uint8Array(Math.max(usize, known.size['6.1']));
   block.set(bytes.length > usize ? bytes.subarray(0, usize) : bytes);
   const view = new DataView(block.buffer);

@@ -24,6 +24,13 @@ describe('EventFd', () => {
     expect(counter.take()).toBe(0n);
   });
 
+  it('next-waits-for-a-signal', async () => {
+    using counter = EventFd.create(0, { blocking: true });
+    const next = counter.next();
+    counter.signal();
+    expect(await next).toBe(1n);
+  });
+
   it('starts-where-it-was-told', () => {
     using counter = EventFd.create(5);
     counter.signal();

@@ -3,7 +3,7 @@
  *
  * Owns: making, recognising, signalling and reading one. Must not know: what the event means, or whose descriptor it was.
  */
-import { closeSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import { closeSync, read, readlinkSync, readSync, writeSync } from 'node:fs';
 import { errno } from '@pedrera/base';
 import { failure, native, O } from './native.unsafe.js';
 
@@ -33,11 +33,13 @@ export class EventFd {
     this.#poll.writeInt16LE(O.POLLOUT, 4);
   }
 
-  /** A counter of one's own, to give to somebody who signals it. Close-on-exec; reading never blocks. */
-  static create(initial = 0): EventFd {
+  /**
+   * A counter of one's own, to give to somebody who signals it. Close-on-exec; reading never blocks unless told so, for next().
+   */
+  static create(initial = 0, { blocking = false }: { readonly blocking?: boolean } = {}): EventFd {
     if (!(Number.isInteger(initial) && initial >= 0 && initial <= MAX_INITIAL))
       throw errno('EINVAL', `an event counter starts at 0 to ${MAX_INITIAL}, not ${initial}`);
-    const fd = native().libc.eventfd(initial, O.EFD_CLOEXEC | O.EFD_NONBLOCK);
+    const fd = native().libc.eventfd(initial, blocking ? O.EFD_CLOEXEC : O.EFD_CLOEXEC | O.EFD_NONBLOCK);
     if (fd < 0) throw failure('eventfd', 'an event counter');
     return new EventFd(fd);
   }
@@ -74,6 +76,20 @@ export class EventFd {
       throw error;
     }
     return value.readBigUInt64LE();
+  }
+
+  /**
+   * The events since the last read, as soon as there is one; for a blocking counter. It keeps a thread of Node's pool until then, which a
+   * process cannot end without: whoever waits signals the counter when the process exits, and does not close it before.
+   */
+  next(): Promise<bigint> {
+    const value = Buffer.alloc(COUNTER_BYTES);
+    return new Promise((resolve, reject) => {
+      read(this.fd, value, 0, COUNTER_BYTES, null, (error) => {
+        if (error === null) resolve(value.readBigUInt64LE());
+        else reject(error);
+      });
+    });
   }
 
   close(): void {

@@ -5,6 +5,7 @@ export { MAX_DEPTH, MAX_VALUES } from './dialect.js';
 export { encodeFrame, FrameWriter } from './encode.js';
 export { EventFd, isEventFd } from './event-fd.unsafe.js';
 export { FRAME_HEADER_BYTES, FrameError, FrameReader } from './frame.js';
+export { HandedDescriptor, socketIdentity } from './handed-descriptor.unsafe.js';
 export {
   allowTracer,
   ProcessMemory,

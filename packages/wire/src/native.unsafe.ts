@@ -33,6 +33,7 @@ export interface Libc {
   sched_getaffinity(pid: number, size: number, mask: Uint8Array): number;
   sched_setaffinity(pid: number, size: number, mask: Uint8Array): number;
   socket(domain: number, type: number, protocol: number): number;
+  socketpair(domain: number, type: number, protocol: number, pair: Uint8Array): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
   listen(fd: number, backlog: number): number;
@@ -104,6 +105,7 @@ export const O = {
   SOL_SOCKET: 1,
   SO_PEERCRED: 17,
   SO_SNDTIMEO: 21,
+  SO_COOKIE: 57,
   SCM_RIGHTS: 1,
   MSG_CTRUNC: 0x08,
   MSG_DONTWAIT: 0x40,
@@ -136,6 +138,7 @@ const PROTOTYPES: Readonly<Record<Exclude<keyof Libc, keyof typeof SYSCALLS>, st
   sched_getaffinity: 'int sched_getaffinity(int, size_t, void *)',
   sched_setaffinity: 'int sched_setaffinity(int, size_t, void *)',
   socket: 'int socket(int, int, int)',
+  socketpair: 'int socketpair(int, int, int, void *)',
   bind: 'int bind(int, void *, unsigned int)',
   connect: 'int connect(int, void *, unsigned int)',
   listen: 'int listen(int, int)',

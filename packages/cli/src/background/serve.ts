@@ -21,6 +21,7 @@ export interface ServeOptions extends SettingsValues {
 
 interface Daemon {
   readonly socketPath: string;
+  readonly devices: number;
   readonly closed: Promise<void>;
   stop(reason: string): Promise<void>;
 }
@@ -59,7 +60,7 @@ export async function serve(context: Context, options: ServeOptions, run: RunDae
     throw error;
   }
   try {
-    announce(context, options, daemon.socketPath);
+    announce(context, options, daemon);
     const reason = await Promise.race([stopping, daemon.closed.then(() => null)]);
     if (reason !== null) await daemon.stop(reason);
     await daemon.closed;
@@ -93,7 +94,7 @@ function stopRequests(env: NodeJS.ProcessEnv): Promise<string> {
   });
 }
 
-function announce(context: Context, { devices, policy, logFile }: ServeOptions, socketPath: string): void {
+function announce(context: Context, { policy, logFile }: ServeOptions, { devices, socketPath }: Daemon): void {
   // A JSON log on standard output has its own "ready", and every line of it is JSON.
   if (process.stdout.isTTY === true || logFile !== undefined) {
     const daemon = `${plural(devices, 'device')}, policy ${policy}, pid ${process.pid}`;

@@ -4,13 +4,15 @@ import path from 'node:path';
 import type { DaemonSnapshot } from '@pedrera/uapi';
 import type { Context } from '../command.js';
 import { DEFAULT_DEVICES } from '../commands/daemon-options.js';
-import { deviceError, EXIT, type ExitCode } from '../exit.js';
+import { deviceError, EXIT, type ExitCode, usageError } from '../exit.js';
 import { isDefaultSocket, socketPathOf, tryOpenSession } from '../session.js';
 import { plural } from '../text/units.js';
 import { launchDaemon } from './launch.js';
+import { machineArguments } from './machine.js';
 import { type SettingsValues, settingsArguments } from './settings.js';
 
 interface StartOptions extends SettingsValues {
+  readonly machine: string | undefined;
   readonly devices: number | undefined;
   readonly policy: 'shared' | 'exclusive' | undefined;
   readonly logLevel: string;
@@ -28,6 +30,9 @@ interface StartDocument {
 }
 
 export async function startDaemon(context: Context, options: StartOptions): Promise<ExitCode> {
+  if (options.machine !== undefined && options.devices !== undefined) {
+    throw usageError('--machine says which devices there are; --devices cannot say it too');
+  }
   const running = await runningDaemon(context);
   if (running !== undefined) return reportRunning(context, options, running);
   const socketPath = socketPathOf(context);
@@ -38,7 +43,7 @@ export async function startDaemon(context: Context, options: StartOptions): Prom
   let pid: number;
   try {
     const { logLevel } = options;
-    const settings = settingsArguments(options);
+    const settings = [...machineArguments(options.machine), ...settingsArguments(options)];
     const child = await launchDaemon({ socketPath, ...wanted, logLevel, logPath, settings, lifetime: 'detached' });
     pid = child.pid ?? 0;
     child.disconnect();
@@ -49,7 +54,10 @@ export async function startDaemon(context: Context, options: StartOptions): Prom
     if (other === undefined) throw error;
     return reportRunning(context, options, other);
   }
-  report(context, { schema: 'pedrera.start/1', started: true, pid, socket: socketPath, ...wanted, log: logPath });
+  const described = options.machine === undefined ? undefined : await runningDaemon(context);
+  const devices = described?.devices.length ?? wanted.devices;
+  const { policy } = wanted;
+  report(context, { schema: 'pedrera.start/1', started: true, pid, socket: socketPath, devices, policy, log: logPath });
   return EXIT.ok;
 }
 

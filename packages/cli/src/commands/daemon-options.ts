@@ -1,5 +1,5 @@
 /** The options that say how a daemon is to be: the same for the foreground and the background. */
-import { choice, flag, integer, wholeNumber } from '../command.js';
+import { choice, flag, integer, text, wholeNumber } from '../command.js';
 
 /** INFO's device table goes further (uapi.md 1.1); each device here is a worker thread of one process. */
 export const MAX_DAEMON_DEVICES = 16;
@@ -26,6 +26,11 @@ export const devicesOption = integer({
   max: MAX_DAEMON_DEVICES,
   initial: DEFAULT_DEVICES,
 });
+
+export const machineOption = text(
+  'file',
+  'description of the machine: devices, network cards, which reach which (docs/machine.md); instead of --devices',
+);
 
 /** Bits of ten ports. */
 const ALL_NIC_PORTS = 0x3ff;

@@ -3,7 +3,7 @@
  */
 import { defineCommand, text } from '../command.js';
 import { EXIT } from '../exit.js';
-import { devicesOption, logLevelOption, policyOption, settingsOptions } from './daemon-options.js';
+import { devicesOption, logLevelOption, machineOption, policyOption, settingsOptions } from './daemon-options.js';
 
 export const daemon = defineCommand({
   name: 'daemon',
@@ -13,6 +13,7 @@ export const daemon = defineCommand({
     'line; it also writes "ready" to the descriptor named by PEDRERA_READY_FD, if that is set.',
   options: {
     devices: devicesOption,
+    machine: machineOption,
     policy: policyOption,
     logLevel: logLevelOption,
     ...settingsOptions,
@@ -21,8 +22,12 @@ export const daemon = defineCommand({
   example: { line: 'pedrera daemon --devices 1 --log-level debug', meaning: 'One device, and a talkative log.' },
   async run(context, options) {
     const { serve } = await import('../background/serve.js');
-    const { runDaemon } = await import('@pedrera/kernel');
-    await serve(context, options, runDaemon);
+    const { readMachine } = await import('../background/machine.js');
+    const { parseMachine, runDaemon } = await import('@pedrera/kernel');
+    const { machine: file } = options;
+    await serve(context, options, async (daemon) =>
+      runDaemon(file === undefined ? daemon : { ...daemon, machine: readMachine(file, parseMachine) }),
+    );
     return EXIT.ok;
   },
 });

@@ -4,6 +4,7 @@ import {
   DEFAULT_DEVICES,
   logLevelOption,
   MAX_DAEMON_DEVICES,
+  machineOption,
   policyOption,
   settingsOptions,
 } from './daemon-options.js';
@@ -26,6 +27,7 @@ export const start = defineCommand({
       }),
       initialText: String(DEFAULT_DEVICES),
     },
+    machine: machineOption,
     policy: { ...policyOption, initial: undefined },
     logLevel: logLevelOption,
     ...settingsOptions,

@@ -6,7 +6,7 @@ import { renderBuffers } from './buffers.js';
 import { renderClients } from './clients.js';
 import { renderQueues } from './queues.js';
 
-const plain = makeStyle(200, false);
+const plain = makeStyle(220, false);
 
 const idle: QueueState = {
   id: 0,
@@ -131,6 +131,7 @@ describe('ps', () => {
           inFlight: 11,
           submitted: 12,
           faults: 0,
+          requests: 12,
           connectedMs: 2500,
         },
         {
@@ -144,6 +145,7 @@ describe('ps', () => {
           inFlight: 0,
           submitted: 0,
           faults: 0,
+          requests: 12,
           connectedMs: 100,
         },
       ],
@@ -157,38 +159,92 @@ describe('ps', () => {
   });
 });
 
+const TOTALS: BuffersSnapshot['totals'] = {
+  buffers: 0,
+  attachments: 0,
+  references: 0,
+  pendingFences: 0,
+  tokens: 0,
+  devices: [],
+};
+const DEVICE_TOTALS: BuffersSnapshot['totals']['devices'][number] = {
+  device: 0,
+  usedBytes: 0,
+  allocations: 0,
+  allocatedBytes: 0,
+  exportedBytes: 0,
+  exports: 0,
+  buffers: 0,
+};
+
 describe('bufs', () => {
   it('none', () => {
-    expect(renderBuffers({ schema: 'pedrera.bufs/1', buffers: [] }, plain)).toBe('no dma-bufs');
+    expect(renderBuffers({ schema: 'pedrera.bufs/1', buffers: [], next: null, totals: TOTALS }, plain)).toBe(
+      'no dma-bufs',
+    );
   });
 
   it('memory with an importer, sync objects of a process that is gone', () => {
     const buffers: BuffersSnapshot = {
       schema: 'pedrera.bufs/1',
+      next: null,
+      totals: {
+        ...TOTALS,
+        buffers: 2,
+        attachments: 2,
+        references: 5,
+        pendingFences: 1,
+        devices: [{ ...DEVICE_TOTALS, allocations: 1, usedBytes: 2 ** 21, exportedBytes: 2 ** 21 }],
+      },
       buffers: [
         {
           id: 1,
           kind: 'memory',
           size: 2 ** 20,
-          exporter: { pid: 10, device: 0, alive: true },
+          name: 'frame',
+          exporter: { pid: 10, device: 0, asid: 1, alive: true, driver: 'habanalabs' },
           importers: [{ pid: 11, device: 1, asid: 1, address: 0x2_7fc0_0000_0000 }],
+          importerCount: 1,
+          attachments: [
+            { pid: 11, importer: 'hl1', device: 1, dynamic: true, peer2peer: true, mapped: 1 },
+            { pid: 12, importer: 'hli', device: null, dynamic: true, peer2peer: true, mapped: 0 },
+          ],
+          attachmentCount: 2,
+          fences: [
+            { name: 'a', usage: 'write', state: 'pending', error: null },
+            { name: 'b', usage: 'read', state: 'failed', error: 'EIO' },
+          ],
+          references: [
+            { holder: 'descriptor', pid: 10, count: 2 },
+            { holder: 'attachment', pid: 11, count: 1 },
+          ],
+          refs: 3,
           ageMs: 50,
         },
         {
           id: 2,
           kind: 'sync-objects',
           size: 32,
-          exporter: { pid: 9, device: 1, alive: false },
+          name: '',
+          exporter: { pid: 9, device: 1, asid: 1, alive: false, driver: 'habanalabs' },
           importers: [],
+          importerCount: 0,
+          attachments: [],
+          attachmentCount: 0,
+          fences: [],
+          references: [{ holder: 'poll', pid: 0, count: 1 }],
+          refs: 1,
           ageMs: 0,
         },
       ],
     };
     expect(renderBuffers(buffers, plain)).toBe(
       `
-ID  KIND           SIZE  EXPORTER                     AGE  IMPORTERS
- 1  memory        1 MiB  pid 10 on device 0         50 ms  pid 11 on device 1 at 0x27fc000000000
- 2  sync-objects   32 B  pid 9 on device 1 (gone)  0.0 ms  -`.trimStart(),
+ID  KIND           SIZE  NAME   EXPORTER                     AGE  FENCES                             HELD BY                                IMPORTERS
+ 1  memory        1 MiB  frame  pid 10 on device 0         50 ms  1 pending (write), 1 failed (EIO)  2 descriptors of 10, attachment of 11  pid 11 on device 1 at 0x27fc000000000, pid 12 on hli, not mapped
+ 2  sync-objects   32 B  -      pid 9 on device 1 (gone)  0.0 ms  -                                  poll                                   -
+
+2 dma-bufs, 2 attachments, 5 references, 1 pending fences; device 0: 2 MiB allocated, 2 MiB of it exported`.trimStart(),
     );
   });
 });

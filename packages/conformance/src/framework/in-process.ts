@@ -165,6 +165,10 @@ class LocalLink implements Link {
     return view.bytes;
   }
 
+  descriptor(): number {
+    throw new Error('in one process no descriptor travels');
+  }
+
   async close(): Promise<void> {
     for (const view of this.#views.values()) {
       view.unmap();

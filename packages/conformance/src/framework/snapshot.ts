@@ -56,7 +56,8 @@ export async function snapshot(client: Client): Promise<Snapshot> {
     note(`client ${node} ${asid}`, { memory, handles, inFlight });
   }
   const { snapshot: buffers } = await watcher.call('INSPECT_BUFFERS', {});
-  note('dma-bufs', buffers.buffers.length);
+  const { attachments, references, pendingFences, tokens } = buffers.totals;
+  note('dma-bufs', { count: buffers.totals.buffers, attachments, references, pendingFences, tokens });
   return seen;
 }
 

@@ -4,6 +4,7 @@
  * Owns: the daemon's process, the client's sockets and mappings. Must not know what is called.
  */
 
+import { closeSync } from 'node:fs';
 import { TestDaemon } from '@pedrera/testkit';
 import { entryOf, MAX_FRAME_BYTES } from '@pedrera/uapi';
 import { type Connection, connect, type MappedView, SharedMemory, SideChannel } from '@pedrera/wire';
@@ -152,6 +153,19 @@ class SocketLink implements Link {
       view = this.#views.get(id);
     }
     return view.bytes;
+  }
+
+  descriptor(wanted: number): number {
+    for (;;) {
+      const received = this.#side?.receiveDescriptor();
+      if (received === undefined) {
+        throw new Error('no side channel');
+      }
+      if (received.tag === wanted) {
+        return received.fd;
+      }
+      closeSync(received.fd);
+    }
   }
 
   async close(): Promise<void> {

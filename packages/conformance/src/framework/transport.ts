@@ -23,6 +23,8 @@ export interface Link {
   exchange(message: unknown[]): Promise<readonly unknown[]>;
   /** Maps a segment whose descriptor has arrived, once. Preconditions: attachSide() was called. */
   segment(id: number, size: number): Uint8Array;
+  /** A descriptor that arrived by itself, with this tag; the caller's to close. Over sockets only. */
+  descriptor(tag: number): number;
   /** The connection on which descriptors arrive. */
   attachSide(token: Uint8Array): Promise<void>;
   /** close(2) of the file. */

@@ -114,11 +114,12 @@ export class TimestampBuffer extends HostObject {
 export class HostBuffer extends HostObject {
   readonly size: number;
 
-  constructor(file: OpenFile, size: number) {
+  /** `shareable`: in memory of its own, so that it can be exported. */
+  constructor(file: OpenFile, size: number, shareable = false) {
     if (file.hostBuffers.nextId > MAX_HOST_BUFFER_ID) {
       throw errno('ENOMEM', `this file holds ${MAX_HOST_BUFFER_ID} host buffers, as many as have an address`);
     }
-    super('host buffer', file, file.hostBuffers, file.hostMemory.allocate(size));
+    super('host buffer', file, file.hostBuffers, file.hostMemory.allocate(size, shareable));
     this.size = size;
   }
 

@@ -10,9 +10,11 @@ import { DCORE, type SyncLease } from '@pedrera/hw';
 import { Captures } from './captures.js';
 import { ContextQueue } from './context-queue.js';
 import { CsCounters, type DropReason } from './counters.js';
+import type { DeferredWork } from './deferred-work.js';
 import type { HlDevice } from './device.js';
 import type { Allocation } from './device-memory.js';
 import { Reservations } from './encapsulated-signals.js';
+import type { FenceDomain } from './fence/fence-domain.js';
 import { InternalPool } from './internal-pool.js';
 import { AddressSpace } from './mapping.js';
 import { PatchedPool } from './patched-pool.js';
@@ -61,6 +63,8 @@ export class Context extends RefCounted {
   readonly allocations = new Set<Allocation>();
   /** Set once nothing may be submitted any more, with the reason. */
   lost: string | undefined;
+  /** Submissions that wait for fences; made for the first one. */
+  deferred: DeferredWork | undefined;
   /** First errors since the open: the device's, or its own where the device is shared. */
   readonly captures: Captures;
 
@@ -70,6 +74,8 @@ export class Context extends RefCounted {
   #stopping: Promise<void> | undefined;
   #syncStream: SyncStream | undefined;
   #internalPool: InternalPool | undefined;
+  #timelines: (number | undefined)[] | undefined;
+  #fileClosed = false;
 
   constructor(device: HlDevice, asid: number, pid: number) {
     super('context', device.tracker);
@@ -84,6 +90,18 @@ export class Context extends RefCounted {
 
   get unfinished(): number {
     return this.#unfinished;
+  }
+
+  /** Number of the timeline that the fences of a queue's submissions are on. */
+  queueTimeline(domain: FenceDomain, queue: number): number {
+    this.#timelines ??= [];
+    this.#timelines[queue] ??= domain.newContext();
+    return this.#timelines[queue];
+  }
+
+  /** The same, if any such fence was ever made. */
+  knownTimeline(queue: number): number | undefined {
+    return this.#timelines?.[queue];
   }
 
   get queues(): readonly (ContextQueue | undefined)[] {
@@ -208,6 +226,12 @@ export class Context extends RefCounted {
     this.pending.finished(submission);
   }
 
+  /** It was deferred, and is given up before any of its jobs was queued. */
+  neverStarted(submission: Submission, outcome: Outcome): void {
+    submission.finish(this.device.clock.nowNs(), outcome);
+    this.pending.finished(submission);
+  }
+
   #jobDone(job: Job): void {
     if (job.block !== undefined) {
       this.patchedPool.free(job.block);
@@ -230,7 +254,7 @@ export class Context extends RefCounted {
 
   #finish(submission: Submission, outcome: Outcome | undefined): void {
     const now = this.device.clock.nowNs();
-    const wasHead = this.pending.oldest() === submission;
+    const wasHead = this.deferred === undefined ? this.pending.oldest() === submission : this.#tdr.isHead(submission);
     if (submission.held !== undefined) {
       for (const job of submission.held) {
         this.#queues[job.queue]?.release(job);
@@ -244,6 +268,9 @@ export class Context extends RefCounted {
     if (wasHead) {
       this.#tdr.headFinished(submission, now);
     }
+    if (this.#fileClosed) {
+      this.#dropImports();
+    }
     this.put();
   }
 
@@ -253,6 +280,29 @@ export class Context extends RefCounted {
       this.device.memory.forget(allocation);
     }
     this.allocations.clear();
+  }
+
+  /** The file is closed. What still runs keeps what it uses; imports end with the last of it. */
+  fileClosed(): void {
+    this.#fileClosed = true;
+    this.#dropImports();
+  }
+
+  /**
+   * An import of what this context exported, or of what leads back here, holds the context that holds the import: where others hold the
+   * context too, imports end with the file and its work, not with the last reference, which might never go.
+   */
+  #dropImports(): void {
+    if (this.#unfinished > 0 || this.refs === 1 || this.#stopping !== undefined || (this.deferred?.size ?? 0) > 0) {
+      return;
+    }
+    for (const { va, source } of [...this.addressSpace.mappings()]) {
+      if (source.kind === 'import') {
+        // Held until the device has forgotten the address: the context may end with this.
+        this.get();
+        void this.addressSpace.unmap(va).finally(() => this.put());
+      }
+    }
   }
 
   // --- teardown --------------------------------------------------------------------------------------------------------
@@ -270,6 +320,7 @@ export class Context extends RefCounted {
 
   async #stop(verdict: StopVerdict | undefined): Promise<void> {
     this.#tdr.stop();
+    this.deferred?.cancel({ error: 'EIO', detail: verdict?.detail ?? this.lost ?? 'the context ended' });
     await this.device.hardware.destroyContext(this.asid);
     this.device.drainInterrupts();
     for (const queue of this.#queues) {

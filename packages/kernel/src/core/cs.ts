@@ -43,7 +43,7 @@ export function submitCs(file: OpenFile, req: CsRequest): CsResult | Promise<CsR
 }
 
 /** Steps 3, 5 and 6 of uapi.md 4.1; Gaudi supports what 2 and 4 ask for. These cost no number and no drop counter. */
-function checkForm({ flags, chunksExecute }: CsRequest): void {
+export function checkForm({ flags, chunksExecute }: CsRequest): void {
   const type = flags & CS_TYPE_MASK;
   if ((type & (type - 1)) !== 0) {
     throw errno('EINVAL', `flags 0x${flags.toString(16)} name more than one type of submission`);

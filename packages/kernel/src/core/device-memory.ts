@@ -71,6 +71,8 @@ export class Allocation extends RefCounted {
 
 export class DeviceMemory {
   readonly hbm: SharedMemory;
+  /** What is allocated, with a handle or kept by mappings and dma-bufs alone. */
+  readonly live = new Set<Allocation>();
   readonly #pages = new RangeAllocator(DRAM_USER_BASE / DRAM_PAGE_SIZE, HBM_SIZE / DRAM_PAGE_SIZE);
   readonly #tracker: LeakTracker;
   readonly #handles = new HandleTable<Allocation>();
@@ -110,7 +112,10 @@ export class DeviceMemory {
       throw errno('ENOMEM', `${request.size} bytes ${form} asked, the largest free run has ${largest}`);
     }
     const size = pages * pageSize;
-    return new Allocation(this, { size, pageSize, extents, shared, ownerAsid }, this.#handles, this.#tracker);
+    const fields = { size, pageSize, extents, shared, ownerAsid };
+    const allocation = new Allocation(this, fields, this.#handles, this.#tracker);
+    this.live.add(allocation);
+    return allocation;
   }
 
   /**
@@ -141,6 +146,7 @@ export class DeviceMemory {
   }
 
   reclaim(allocation: Allocation): void {
+    this.live.delete(allocation);
     for (const extent of allocation.extents) {
       this.hbm.punchHole(extent.address, extent.size);
       this.#give(extent);

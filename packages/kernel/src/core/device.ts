@@ -36,6 +36,7 @@ import { resetSteps } from './reset-steps.js';
 import { type Settings, settingsWith } from './settings.js';
 import type { Submission } from './submission.js';
 import { FIXED_SYNC_NUMBERS, SyncStream } from './sync-stream.js';
+import { type DevicePlace, placeOf, plainMachine } from './topology.js';
 
 /** What the device tells the log. */
 export interface DeviceLog {
@@ -52,6 +53,8 @@ export interface HlDeviceOptions {
   readonly log: DeviceLog;
   /** The device's own copy is made of these and the defaults. */
   readonly settings?: Partial<Settings>;
+  /** Where it sits; without it, as in a machine nobody described. */
+  readonly place?: DevicePlace;
   /** Sends SIGKILL; used with settings.killOnReset only. */
   readonly kill?: (pid: number) => void;
 }
@@ -64,6 +67,7 @@ const LOGGED_FAULTS_PER_CONTEXT = 8;
 
 export class HlDevice {
   readonly index: number;
+  readonly place: DevicePlace;
   readonly hardware: Device;
   readonly policy: Policy;
   readonly clock: Clock;
@@ -123,6 +127,7 @@ export class HlDevice {
   constructor(options: HlDeviceOptions) {
     const { hardware, clock } = options;
     this.index = hardware.index;
+    this.place = options.place ?? placeOf(plainMachine(hardware.index + 1), hardware.index);
     this.hardware = hardware;
     this.policy = options.policy;
     this.clock = clock;

@@ -39,14 +39,22 @@ export class Segment extends RefCounted {
   readonly id: number;
   readonly memory: SharedMemory;
   readonly allocator: RangeAllocator;
+  /** It holds one object, and never another one. */
+  readonly own: boolean;
   readonly #onRelease: (segment: Segment) => void;
   #view: MappedView | undefined;
   #words: Uint32Array | undefined;
 
-  constructor(id: number, memory: SharedMemory, onRelease: (segment: Segment) => void, tracker: LeakTracker) {
+  constructor(
+    id: number,
+    memory: SharedMemory,
+    { own, onRelease }: { own: boolean; onRelease: (segment: Segment) => void },
+    tracker: LeakTracker,
+  ) {
     super('segment', tracker);
     this.id = id;
     this.memory = memory;
+    this.own = own;
     this.allocator = new RangeAllocator(0, memory.size);
     this.#onRelease = onRelease;
   }
@@ -155,8 +163,8 @@ export class HostMemory {
     return this.#segments.values();
   }
 
-  /** Zeroed memory of at least `size` bytes. Errors: ENOMEM beyond the limit of one client or of the machine. */
-  allocate(size: number): HostRange {
+  /** Zeroed memory of at least `size` bytes, with `alone` in a segment of its own. Errors: ENOMEM beyond the limit of one client or of the machine. */
+  allocate(size: number, alone = false): HostRange {
     const length = pageAlign(Math.max(size, 1));
     if (this.#objects >= MAX_OBJECTS) {
       throw errno('ENOMEM', `this client holds ${MAX_OBJECTS} buffers, as many as it may`);
@@ -167,7 +175,7 @@ export class HostMemory {
         `${length} bytes of host memory on top of ${this.#allocated} exceed what one client may hold (${this.#limit})`,
       );
     }
-    const range = length >= OWN_SEGMENT_FROM ? this.#ownSegment(length) : this.#fromPool(length);
+    const range = alone || length >= OWN_SEGMENT_FROM ? this.#ownSegment(length) : this.#fromPool(length);
     this.#allocated += length;
     this.#objects++;
     return range;
@@ -191,7 +199,7 @@ export class HostMemory {
   }
 
   #ownSegment(length: number): HostRange {
-    const segment = this.#newSegment(length);
+    const segment = this.#newSegment(length, true);
     segment.allocator.allocate(length);
     const range = new HostRange(segment, 0, length);
     segment.put();
@@ -205,7 +213,7 @@ export class HostMemory {
         return new HostRange(segment, offset, length);
       }
     }
-    const segment = this.#newSegment(Math.max(this.#nextPoolSize, length));
+    const segment = this.#newSegment(Math.max(this.#nextPoolSize, length), false);
     this.#nextPoolSize = Math.min(LARGEST_POOL_SEGMENT, 2 * segment.size);
     // The newest pool segment stays while the file is open, so that a lone buffer made and freed in a loop costs no memfd.
     this.#pool?.put();
@@ -214,7 +222,7 @@ export class HostMemory {
     return new HostRange(segment, segment.allocator.allocate(length) as number, length);
   }
 
-  #newSegment(size: number): Segment {
+  #newSegment(size: number, own: boolean): Segment {
     const onRelease = (ended: Segment) => {
       this.#segments.delete(ended.id);
       this.#pools.delete(ended);
@@ -227,7 +235,7 @@ export class HostMemory {
       // Whatever the machine ran out of, to the client it is memory (uapi.md 3.2).
       throw error instanceof HlError ? errno('ENOMEM', error.message) : error;
     }
-    const segment = new Segment(id, memory, onRelease, this.#tracker);
+    const segment = new Segment(id, memory, { own, onRelease }, this.#tracker);
     this.#segments.set(segment.id, segment);
     return segment;
   }

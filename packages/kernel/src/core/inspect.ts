@@ -1,5 +1,5 @@
 /**
- * What the debug CLI sees: queues with the reason they stand still, clients, dma-bufs (uapi inspection documents).
+ * What the debug CLI sees: queues with the reason they stand still, clients (uapi inspection documents).
  *
  * Owns: how kernel books and a device's snapshot are put together into one answer. Reads only; must not change anything.
  */
@@ -15,11 +15,10 @@ import {
   type StreamSnapshot,
   sobAddress,
 } from '@pedrera/hw';
-import type { AwaitedMonitor, Blockage, BuffersSnapshot, QueueState, QueuesOfDevice } from '@pedrera/uapi';
+import type { AwaitedMonitor, Blockage, QueueState, QueuesOfDevice } from '@pedrera/uapi';
 import type { Context } from './context.js';
 import type { ContextQueue } from './context-queue.js';
 import type { HlDevice } from './device.js';
-import type { Machine } from './machine.js';
 
 /**
  * One row for each queue a context uses, in the order of the ids. An external queue that nobody uses has an empty row; the
@@ -124,21 +123,4 @@ function reason(id: number, target: number, value: number, monitors: readonly Aw
     .join(', ');
   const others = monitors.length > 1 ? ` (and ${monitors.length - 1} other monitors)` : '';
   return `${fence}; ${monitor.dcore} monitor ${monitor.monitor}: ${objects}${others}`;
-}
-
-export function inspectBuffers(machine: Machine): BuffersSnapshot {
-  const now = machine.clock.nowNs();
-  const buffers: BuffersSnapshot['buffers'] = [];
-  for (const object of machine.dmaBufs) {
-    const { kind, size, exporter, bornNs } = object.fields;
-    buffers.push({
-      id: object.id,
-      kind,
-      size,
-      exporter: { pid: exporter.pid, device: exporter.device.index, alive: object.exporterAlive },
-      importers: [...object.importers].map((importer) => ({ ...importer })),
-      ageMs: Math.round((now - bornNs) / 1e6),
-    });
-  }
-  return { schema: 'pedrera.bufs/1', buffers };
 }

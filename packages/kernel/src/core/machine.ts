@@ -1,14 +1,20 @@
 /**
  * The whole simulated machine: its devices and what lives above all of them.
  *
- * Owns: the device list, the dma-bufs (they cross devices), the settings. Must not know connections.
+ * Owns: the device list, who reaches whom, the network cards, the dma-bufs and fences (they cross devices), the settings. Must
+ * not know connections.
  */
 import { type Clock, errno, type LeakTracker } from '@pedrera/base';
 import type { HlDevice } from './device.js';
-import { DmaBufRegistry } from './dma-buf.js';
+import type { ImporterDevice } from './dma-buf/exporter.js';
+import { DmaBufRegistry } from './dma-buf/registry.js';
+import { FenceDomain } from './fence/fence-domain.js';
+import type { MachineDescription } from './machine-file.js';
 import type { NodeKind } from './open-file.js';
 import type { Policy } from './policy.js';
+import { RdmaFabric } from './rdma/nic.js';
 import { type Settings, settingsWith } from './settings.js';
+import { type Endpoint, plainMachine, Topology } from './topology.js';
 
 export interface MachineOptions {
   readonly devices: readonly HlDevice[];
@@ -19,6 +25,10 @@ export interface MachineOptions {
   readonly hostMemoryLimit: number;
   /** What every device starts with. */
   readonly settings?: Partial<Settings>;
+  /** Which devices, cards and ways between them there are; without one everything reaches everything. */
+  readonly description?: MachineDescription;
+  /** Runs work of the network cards once what is waiting has had its turn. */
+  readonly later?: (work: () => void) => void;
 }
 
 const NODE_NAME = /^hl(_controlD)?(0|[1-9][0-9]{0,2})$/;
@@ -30,6 +40,9 @@ export class Machine {
   readonly tracker: LeakTracker;
   readonly hostMemoryLimit: number;
   readonly settings: Settings;
+  readonly topology: Topology;
+  readonly rdma: RdmaFabric;
+  readonly fences: FenceDomain;
   readonly dmaBufs: DmaBufRegistry;
   readonly startedNs: number;
 
@@ -40,7 +53,19 @@ export class Machine {
     this.tracker = options.tracker;
     this.hostMemoryLimit = options.hostMemoryLimit;
     this.settings = settingsWith(options.settings);
-    this.dmaBufs = new DmaBufRegistry(options.tracker);
+    const { clock, tracker, devices } = options;
+    const warn = (message: string, error?: unknown) =>
+      devices[0]?.log.error({ err: error ?? new Error(message) }, message);
+    this.fences = new FenceDomain({ clock, tracker, warn });
+    const topology = new Topology(
+      options.description ?? plainMachine(devices.length),
+      (device, port) => (((devices[device]?.linksDown ?? 0) >> port) & 1) === 0,
+    );
+    this.topology = topology;
+    this.rdma = new RdmaFabric({ devices, topology, ...(options.later === undefined ? {} : { later: options.later }) });
+    const distance = (importer: ImporterDevice, device: number) =>
+      topology.distance(this.#endpoint(importer), { kind: 'device', index: device });
+    this.dmaBufs = new DmaBufRegistry({ clock, tracker, fences: this.fences, distance });
     this.startedNs = options.clock.nowNs();
   }
 
@@ -58,5 +83,11 @@ export class Machine {
       );
     }
     return { device, node: match[1] === undefined ? 'primary' : 'control' };
+  }
+
+  #endpoint({ device, name }: ImporterDevice): Endpoint {
+    return device === undefined
+      ? { kind: 'nic', index: this.rdma.nic(name)?.index ?? -1 }
+      : { kind: 'device', index: device };
   }
 }

@@ -1,7 +1,7 @@
 /**
  * One open file of a device node: what open(2) made and release() takes away.
  *
- * Owns: the handle table, host memory, exported descriptors, running waits, the context (primary node only); the order
+ * Owns: the handle table, host memory, descriptors, attachments, running waits, the context (primary node only); the order
  * of release (uapi.md 1.7). Must not know sockets: the session above calls release() at end-of-file.
  */
 import { errno, type LeakTracker } from '@pedrera/base';
@@ -9,13 +9,18 @@ import { HANDLE_TYPE, handleId, handleType } from '@pedrera/uapi';
 import { CommandBuffer, HostBuffer, type HostObject } from './command-buffer.js';
 import type { Context } from './context.js';
 import type { HlDevice } from './device.js';
-import type { DmaBuf } from './dma-buf.js';
+import type { ContextImport } from './dma-buf/context-import.js';
+import { Descriptor, type DescriptorRights, type SharedObject } from './dma-buf/descriptor.js';
+import type { Hold } from './dma-buf/dma-buf.js';
+import type { DmaBufRegistry } from './dma-buf/registry.js';
 import { HandleTable } from './handle-table.js';
 import { HostMemory } from './host-memory.js';
 import { Notifier } from './notifier.js';
 
 /** As many descriptors as a process usually may have. */
 const MAX_DESCRIPTORS = 1024;
+/** Each costs the daemon something, and a descriptor can be attached and mapped any number of times. */
+const MAX_ATTACHMENTS = 65_536;
 
 export type NodeKind = 'primary' | 'control';
 
@@ -37,7 +42,11 @@ export class OpenFile {
   /** Command buffers and timestamp buffers, the driver's numbering. */
   readonly handles = new HandleTable<HostObject>();
   readonly hostBuffers = new HandleTable<HostObject>();
-  readonly descriptors = new HandleTable<DmaBuf>();
+  /** Of dma-bufs and sync files. */
+  readonly descriptors = new HandleTable<Descriptor>();
+  readonly attachments = new HandleTable<ContextImport>();
+  /** Mappings of dma-bufs by the client's processor. */
+  readonly windows = new HandleTable<Hold>();
   /** Called when the file closes while a wait runs. */
   readonly abandonWaits = new Set<() => void>();
   readonly notifier = new Notifier();
@@ -120,29 +129,67 @@ export class OpenFile {
     return object;
   }
 
-  peekDescriptor(fd: number): DmaBuf {
-    const object = this.descriptors.peek(fd);
-    if (object === undefined) {
+  peekDescriptor(fd: number): Descriptor {
+    const descriptor = this.descriptors.peek(fd);
+    if (descriptor === undefined) {
       throw errno('EBADF', `descriptor ${fd} is not open in this file`);
     }
-    return object;
+    return descriptor;
   }
 
-  /** Puts an exported object into the file's descriptor table, which takes over its birth reference. */
-  addDescriptor(object: DmaBuf): number {
+  /** Errors: EMFILE. */
+  checkDescriptorRoom(): void {
     if (this.descriptors.size >= MAX_DESCRIPTORS) {
-      object.put();
-      throw errno('EMFILE', `this file holds ${MAX_DESCRIPTORS} dma-bufs already`);
+      throw errno('EMFILE', `this file holds ${MAX_DESCRIPTORS} descriptors already`);
     }
-    return this.descriptors.add(object);
+  }
+
+  /** Puts an object into the file's descriptor table, which takes over the caller's reference, also when it fails. Errors: EMFILE. */
+  addDescriptor(registry: DmaBufRegistry, object: SharedObject, rights: DescriptorRights): number {
+    try {
+      this.checkDescriptorRoom();
+      return this.descriptors.add(new Descriptor(registry, object, this.context?.pid ?? 0, rights));
+    } finally {
+      object.put();
+    }
+  }
+
+  /** Errors: EMFILE. */
+  checkAttachmentRoom(): void {
+    if (this.attachments.size >= MAX_ATTACHMENTS) {
+      throw errno('EMFILE', `this file holds ${MAX_ATTACHMENTS} attachments already`);
+    }
+  }
+
+  peekAttachment(id: number): ContextImport {
+    const attachment = this.attachments.peek(id);
+    if (attachment === undefined) {
+      throw errno('EINVAL', `attachment ${id} is not one of this file; it was never made, or is detached`);
+    }
+    return attachment;
+  }
+
+  /** Errors: EMFILE. */
+  checkWindowRoom(): void {
+    if (this.windows.size >= MAX_ATTACHMENTS) {
+      throw errno('EMFILE', `this file maps ${MAX_ATTACHMENTS} dma-bufs already`);
+    }
+  }
+
+  closeWindow(id: number): void {
+    const window = this.windows.peek(id);
+    if (window === undefined) {
+      throw errno('EINVAL', `mapping ${id} is not one of this file`);
+    }
+    this.windows.remove(id);
+    window.release();
   }
 
   /** Importers keep what they have; nobody new can redeem the token. */
   closeDescriptor(fd: number): void {
-    const object = this.peekDescriptor(fd);
+    const descriptor = this.peekDescriptor(fd);
     this.descriptors.remove(fd);
-    object.endToken();
-    object.put();
+    descriptor.close();
   }
 
   /**
@@ -161,8 +208,8 @@ export class OpenFile {
       abandon();
     }
     // At once: until the device has let go of the context, whoever has a token could still import what nobody exports.
-    for (const object of this.descriptors.values()) {
-      object.endToken();
+    for (const descriptor of this.descriptors.values()) {
+      descriptor.endTokens();
     }
     const { context, device } = this;
     if (context !== undefined) {
@@ -181,12 +228,19 @@ export class OpenFile {
         object.destroy();
       }
     }
+    for (const id of [...this.windows.ids()]) {
+      this.closeWindow(id);
+    }
+    for (const attachment of this.attachments.values()) {
+      attachment.close();
+    }
     for (const fd of [...this.descriptors.ids()]) {
       this.closeDescriptor(fd);
     }
     context?.pending.close(this.hostMemory);
     context?.releaseAllocations();
     this.hostMemory.close();
+    context?.fileClosed();
     context?.put();
   }
 }

@@ -10,7 +10,9 @@ import { busAddress } from '@pedrera/hw';
 import type { Bus } from './bus.js';
 
 const SMALLEST_BLOCK = 128;
-const CHUNK_SIZE = 2 ** 20;
+/** Each chunk is twice as large as the one before, up to the largest: most contexts never need more than the first. */
+const SMALLEST_CHUNK = 2 ** 16;
+const LARGEST_CHUNK = 2 ** 20;
 /** Live bytes of one context. A patched command buffer is at most 2 MiB. */
 const PATCHED_LIMIT = 128 * 2 ** 20;
 
@@ -36,6 +38,7 @@ export class PatchedPool {
   /** Chunks with a free block, by block size. A full chunk is only held by its blocks. */
   readonly #available = new Map<number, Chunk[]>();
   #live = 0;
+  #nextChunkSize = SMALLEST_CHUNK;
 
   constructor(bus: Bus) {
     this.#bus = bus;
@@ -102,7 +105,8 @@ export class PatchedPool {
   }
 
   #newChunk(blockSize: number): Chunk {
-    const bytes = Math.max(CHUNK_SIZE, blockSize);
+    const bytes = Math.max(this.#nextChunkSize, blockSize);
+    this.#nextChunkSize = Math.min(LARGEST_CHUNK, 2 * bytes);
     const buffer = new SharedArrayBuffer(bytes);
     const blocks = bytes / blockSize;
     const freeBlocks: number[] = [];

@@ -3,11 +3,14 @@ import { HlError } from '@pedrera/base';
 import { CFG_BASE, encodeFence, encodeMsgLong, encodeNop, fenceRdataAddress, sobAddress } from '@pedrera/hw';
 import { CS_FLAGS, DEVICE_STATUS, NOTIFIER_EVENT } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
-import { exportMemory, importDmaBuf } from './sharing.js';
+import { importDmaBuf } from './dma-buf/context-import.js';
+import { exportMemory } from './dma-buf/exporters.js';
 import { TestRig } from './test-rig.js';
 import { waitForSubmission } from './wait.js';
 
 const FOREVER = 2n ** 63n - 1n;
+/** A window of device memory, as any can be exported under `exclusive`. */
+const EXPORTED = { extents: [{ address: 2 ** 30, size: 2 ** 21 }], size: 2 ** 21, allocation: undefined };
 const S = 1e9;
 const nop = (words: Uint32Array) => encodeNop(words, 0);
 /** A fence nothing will ever release. */
@@ -111,10 +114,10 @@ describe('hard reset', () => {
   it('an-export-that-is-never-let-go-ends-in-malfunction', async () => {
     await using rig = new TestRig('exclusive', 2, { resetReleaseNs: 1 * S });
     const [exporter, importer] = [await rig.open(0), await rig.open(1)];
-    const range = { pieces: [{ space: 'hbm', address: 2 ** 30, size: 2 ** 21 }], size: 2 ** 21, allocation: undefined };
-    const object = exportMemory(rig.machine, exporter.requireContext, range as Parameters<typeof exportMemory>[2]);
-    const fd = exporter.addDescriptor(object);
-    importDmaBuf(importer.requireContext, rig.machine.dmaBufs.lookup(exporter.peekDescriptor(fd).token));
+    const { dmaBufs } = rig.machine;
+    const object = exportMemory(dmaBufs, exporter.requireContext, EXPORTED);
+    exporter.addDescriptor(dmaBufs, object, { flags: 2, readOnly: false });
+    importDmaBuf(importer.requireContext, object);
     rig.device(0).requestReset({ kind: 'manual' });
     await rig.finishReset(0);
     expect(rig.device(0).status).toBe(DEVICE_STATUS.MALFUNCTION);
@@ -131,10 +134,10 @@ describe('hard reset', () => {
     await using rig = new TestRig('shared', 2);
     const [exporter, importer] = [await rig.open(0), await rig.open(1)];
     const context = exporter.requireContext;
-    const range = { pieces: [{ space: 'hbm', address: 2 ** 30, size: 2 ** 21 }], size: 2 ** 21, allocation: undefined };
-    const object = exportMemory(rig.machine, context, range as Parameters<typeof exportMemory>[2]);
-    exporter.addDescriptor(object);
-    importDmaBuf(importer.requireContext, rig.machine.dmaBufs.lookup(object.token));
+    const { dmaBufs } = rig.machine;
+    const object = exportMemory(dmaBufs, context, EXPORTED);
+    exporter.addDescriptor(dmaBufs, object, { flags: 2, readOnly: false });
+    importDmaBuf(importer.requireContext, object);
     rig.device(0).requestReset({ kind: 'manual' });
     await rig.finishReset(0);
     expect(rig.device(0).status).toBe(DEVICE_STATUS.OPERATIONAL);

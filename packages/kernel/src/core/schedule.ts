@@ -8,6 +8,8 @@ import { errno, HlError } from '@pedrera/base';
 import { EXTERNAL_QUEUE_COUNT, QUEUE_COUNT, QUEUES, type QueueInfo } from '@pedrera/hw';
 import type { Context } from './context.js';
 import type { DropReason } from './counters.js';
+import { DeferredWork } from './deferred-work.js';
+import type { DmaFence } from './fence/dma-fence.js';
 import type { Job, Submission } from './submission.js';
 
 /** Counts the drop, and hands the error on. */
@@ -52,7 +54,7 @@ function checkRoom(context: Context, id: number, count: number): void {
   if (kind === 'internal' && count > length) {
     drop(context, 'queueFull', errno('ENOMEM', `${count} jobs for ${name}, which has ${length} entries`));
   }
-  const { free } = ringOf(context, id);
+  const free = ringOf(context, id).free - (context.deferred?.jobsOn(id) ?? 0);
   if (count > free) {
     drop(context, 'queueFull', errno('EAGAIN', `${name} has ${free} free slots, the submission needs ${count}`));
   }
@@ -68,10 +70,24 @@ function ringOf(context: Context, id: number) {
 }
 
 /**
- * In array order; then one doorbell a queue, so that a submission is on all its queues at once (device.md 2.3).
+ * Onto the queues now, or, with fences to wait for or other work to stay behind, as soon as that can be.
  * Preconditions: checkSchedulable() passed, and nothing was queued since.
  */
-export function enqueue(submission: Submission, jobs: readonly Job[]): void {
+export function enqueue(submission: Submission, jobs: readonly Job[], after?: readonly DmaFence[]): void {
+  const { context } = submission;
+  const waits = after !== undefined && after.length > 0;
+  if (waits || context.deferred?.blocks(submission, jobs) === true) {
+    context.deferred ??= new DeferredWork(context, start);
+    context.deferred.add(submission, jobs, waits ? after : []);
+  } else {
+    start(submission, jobs);
+  }
+}
+
+/**
+ * In array order; then one doorbell a queue, so that a submission is on all its queues at once (device.md 2.3).
+ */
+function start(submission: Submission, jobs: readonly Job[]): void {
   const { context } = submission;
   context.started(submission);
   let id = 0;

@@ -8,6 +8,8 @@
 export interface Settings {
   /** Time-out of a submission that names none; Infinity: no time-outs at all (uapi.md 4.7). */
   defaultTimeoutNs: number;
+  /** How long a submission may wait for fences of others, if its own time-out is no longer or it has none (uapi.md 6.3). */
+  dependencyTimeoutNs: number;
   /** NIC ports that exist, a bit each; upstream enables none (uapi.md 2.8). */
   nicPortsMask: number;
   /** A hard reset sends SIGKILL to who opened the primary node, as the driver does; otherwise its file is revoked (uapi.md 7.3). */
@@ -43,6 +45,7 @@ export interface Settings {
 
 const DEFAULT_SETTINGS: Readonly<Settings> = {
   defaultTimeoutNs: 600e9,
+  dependencyTimeoutNs: 60e9,
   nicPortsMask: 0,
   killOnReset: false,
   resetOnLockup: true,

@@ -11,11 +11,13 @@ import {
 } from '@pedrera/hw';
 import { describe, expect, it } from 'vitest';
 import { mapAllocation } from './device-mapping.js';
+import { importDmaBuf } from './dma-buf/context-import.js';
+import { exportMemory, exportSyncObjects } from './dma-buf/exporters.js';
 import type { OpenFile } from './open-file.js';
-import { exportMemory, exportSyncObjects, importDmaBuf } from './sharing.js';
 import { TestRig } from './test-rig.js';
 
 const PAGE = 2 * 2 ** 20;
+const READ_WRITE = { flags: 2, readOnly: false };
 
 async function codeOf(fn: () => unknown): Promise<string> {
   try {
@@ -112,17 +114,14 @@ describe('dma-buf', () => {
       encodeLinDma(words, 0, { size: 64, patternLow: 0x5a, dst: address, memSet: true }),
     );
     rig.run();
-    const object = exportMemory(rig.machine, exporter.requireContext, {
-      pieces: [{ space: 'hbm', address: (allocation.extents[0] as { address: number }).address, size: PAGE }],
-      size: PAGE,
-      allocation,
-    });
-    exporter.addDescriptor(object);
-    const { token } = object;
-    const far = importDmaBuf(importer.requireContext, rig.machine.dmaBufs.lookup(token));
+    const { dmaBufs } = rig.machine;
+    const { extents } = allocation;
+    const object = exportMemory(dmaBufs, exporter.requireContext, { extents, size: PAGE, allocation });
+    const token = exporter.peekDescriptor(exporter.addDescriptor(dmaBufs, object, READ_WRITE)).token();
+    const far = dmaBufs.redeem(token, (found) => importDmaBuf(importer.requireContext, found.dmaBuf('EINVAL')));
     await rig.close(exporter);
     expect(object.exporterAlive).toBe(false);
-    expect(await codeOf(() => rig.machine.dmaBufs.lookup(token))).toBe('ENOENT');
+    expect(await codeOf(() => dmaBufs.redeem(token, () => undefined))).toBe('ENOENT');
     expect(rig.device(0).memory.used).toBe(PAGE);
     const local = allocate(importer, PAGE);
     const copy = rig.submit(importer, 0, (words) =>
@@ -140,13 +139,14 @@ describe('dma-buf', () => {
     const producer = await rig.open(0);
     const consumer = await rig.open(1);
     const lease = consumer.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
-    const object = exportSyncObjects(rig.machine, consumer.requireContext, {
+    const { dmaBufs } = rig.machine;
+    const object = exportSyncObjects(dmaBufs, consumer.requireContext, {
       dcore: 2,
       firstSyncObject: lease.firstSob + 1,
       count: 2,
     });
-    consumer.addDescriptor(object);
-    const far = importDmaBuf(producer.requireContext, rig.machine.dmaBufs.lookup(object.token));
+    consumer.addDescriptor(dmaBufs, object, READ_WRITE);
+    const far = importDmaBuf(producer.requireContext, object);
     const waiting = rig.submit(consumer, 0, (words) => armAndFence(words, lease.firstSob + 1));
     rig.run();
     expect(waiting.finished).toBe(false);
@@ -163,14 +163,39 @@ describe('dma-buf', () => {
     expect(beyond.outcome?.error).toBe('EIO');
   });
 
+  it('contexts-that-import-from-each-other-hold-nothing-when-both-are-closed', async () => {
+    await using rig = new TestRig('exclusive', 2);
+    const { dmaBufs } = rig.machine;
+    const files = [await rig.open(0), await rig.open(1)] as const;
+    const range = { extents: [{ address: 2 ** 30, size: PAGE }], size: PAGE, allocation: undefined };
+    for (const [from, to] of [files, [files[1], files[0]] as const]) {
+      const object = exportMemory(dmaBufs, from.requireContext, range);
+      from.addDescriptor(dmaBufs, object, READ_WRITE);
+      importDmaBuf(to.requireContext, object);
+      importDmaBuf(from.requireContext, object);
+    }
+    const stuck = rig.submit(files[0], 0, (words) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 }));
+    rig.run();
+    await rig.close(files[0]);
+    await rig.close(files[1]);
+    // What still runs may use what it imported.
+    expect(rig.device(0).inRelease).toBe(true);
+    expect(dmaBufs.size).toBeGreaterThan(0);
+    await rig.device(0).endContexts();
+    await rig.settle();
+    expect(stuck.outcome?.error).toBe('EIO');
+    expect(dmaBufs.size).toBe(0);
+    expect(rig.device(1).contextCount).toBe(0);
+  });
+
   it('export-beyond-the-lease-is-EPERM', async () => {
     await using rig = new TestRig('shared');
     const { requireContext: context } = await rig.open();
     const lease = context.leaseSync(2, { syncObjects: 8, monitors: 0 });
     const beyond = { dcore: 2, firstSyncObject: lease.firstSob + 4, count: 5 };
-    expect(await codeOf(() => exportSyncObjects(rig.machine, context, beyond))).toBe('EPERM');
+    expect(await codeOf(() => exportSyncObjects(rig.machine.dmaBufs, context, beyond))).toBe('EPERM');
     const elsewhere = { dcore: 3, firstSyncObject: 0, count: 1 };
-    expect(await codeOf(() => exportSyncObjects(rig.machine, context, elsewhere))).toBe('EPERM');
+    expect(await codeOf(() => exportSyncObjects(rig.machine.dmaBufs, context, elsewhere))).toBe('EPERM');
   });
 });
 

@@ -8,6 +8,7 @@
 import type { ErrnoCode, Timer } from '@pedrera/base';
 import type { Context } from './context.js';
 import type { Reservation } from './encapsulated-signals.js';
+import type { FenceSource } from './fence/fence-source.js';
 import type { PatchedBlock } from './patched-pool.js';
 import type { StagedGroup } from './staged.js';
 import type { SignalledObject } from './sync-stream.js';
@@ -97,6 +98,7 @@ const SKIPS_RESET = 0x10;
 const HAS_NO_TIMER = 0x20;
 const EXPIRED = 0x40;
 const TIMED_OUT = 0x80;
+const DEFERRED = 0x100;
 
 /** 16384 of these are kept a context: what is a yes or no shares one word, what is rare one record. */
 export class Submission {
@@ -111,8 +113,8 @@ export class Submission {
   outcome: Outcome | undefined;
   /** Set by the first fault of one of its packets, under a policy that fails on faults. */
   fault: string | undefined;
-  /** CLOCK_MONOTONIC ns of completion; 0 unless the TIMESTAMP flag was given. */
-  timestampNs = 0;
+  /** 0 while it runs. */
+  finishedNs = 0;
   waiters: Waiter[] | undefined;
   /** The staged submission it is a part of (uapi.md 4.8). */
   staged: StagedGroup | undefined;
@@ -121,6 +123,8 @@ export class Submission {
   /** External queues it has jobs on, a bit each. */
   externalQueues = 0;
   sync: SyncPart | undefined;
+  /** Made when somebody asks for its fence (submission-fence.ts). */
+  fenceSource: FenceSource | undefined;
 
   constructor(context: Context, seq: number, options: SubmissionOptions) {
     this.context = context;
@@ -138,7 +142,7 @@ export class Submission {
     return (this.#bits & WANTS_TIMESTAMP) !== 0;
   }
 
-  /** It is on its queues. Otherwise it is still being checked, or was refused. */
+  /** It is on its queues, or deferred. Otherwise it is still being checked, or was refused. */
   get submitted(): boolean {
     return (this.#bits & SUBMITTED) !== 0;
   }
@@ -178,6 +182,19 @@ export class Submission {
     this.#set(TIMED_OUT, on);
   }
 
+  /** It waits for fences, and none of its jobs is on a queue yet. */
+  get deferred(): boolean {
+    return (this.#bits & DEFERRED) !== 0;
+  }
+  set deferred(on: boolean) {
+    this.#set(DEFERRED, on);
+  }
+
+  /** CLOCK_MONOTONIC ns of completion; 0 unless the TIMESTAMP flag was given. */
+  get timestampNs(): number {
+    return this.wantsTimestamp ? this.finishedNs : 0;
+  }
+
   get finished(): boolean {
     return this.outcome !== undefined;
   }
@@ -208,9 +225,7 @@ export class Submission {
       this.timedOut && outcome.error === undefined
         ? { error: 'ETIMEDOUT', detail: `submission ${this.seq} completed after its time-out` }
         : outcome;
-    if (this.wantsTimestamp) {
-      this.timestampNs = nowNs;
-    }
+    this.finishedNs = nowNs;
     this.sync?.release();
     const waiters = this.waiters;
     this.waiters = undefined;

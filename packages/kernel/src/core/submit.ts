@@ -11,6 +11,7 @@ import { type Chunk, CS_FLAGS, MAX_CHUNKS, requireReadable } from '@pedrera/uapi
 import { checkInternalJob } from '../asic/gaudi/internal-jobs.js';
 import { type ParsedBuffer, parseCommandBuffer, patchedSize } from '../asic/gaudi/parser.js';
 import type { Context } from './context.js';
+import type { DmaFence } from './fence/dma-fence.js';
 import type { OpenFile } from './open-file.js';
 import type { PatchedBlock } from './patched-pool.js';
 import { checkSchedulable, drop, enqueue } from './schedule.js';
@@ -32,6 +33,8 @@ export interface SubmitOptions {
   readonly stagedSeq?: number;
   /** With ENCAP_SIGNALS, for the first part: a reservation. */
   readonly reservation?: number;
+  /** What has to signal before the jobs go onto their queues. */
+  readonly after?: readonly DmaFence[];
 }
 
 /**
@@ -112,7 +115,7 @@ export function submitDefault(file: OpenFile, chunks: readonly Chunk[], options:
     context.refused(submission);
     throw error;
   }
-  enqueue(submission, jobs);
+  enqueue(submission, jobs, options.after);
   return submission;
 }
 

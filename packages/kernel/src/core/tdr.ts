@@ -23,10 +23,16 @@ export class Tdr {
   /** A submission is on its queues; `alone`: none before it is unfinished. */
   started(submission: Submission, alone: boolean): void {
     submission.skipResetOnTimeout ||= this.#context.device.skipResetOnTimeout;
-    if (alone) {
+    // One that was deferred may come before others that run already: its time starts now.
+    if (alone || (this.#context.deferred !== undefined && this.isHead(submission))) {
       this.#headSinceNs = submission.submittedNs;
       this.#arm(submission);
     }
+  }
+
+  /** It is the one whose time counts. */
+  isHead(submission: Submission): boolean {
+    return this.#watched() === submission;
   }
 
   /** The oldest submission has finished; the next one's time starts now. */
@@ -49,14 +55,14 @@ export class Tdr {
     this.#armed = undefined;
   }
 
-  /** The oldest submission that has a timer: of a staged group only the first part has one. */
+  /** The oldest submission that has a timer: of a staged group only the first part has one, and none that is deferred. */
   #watched(): Submission | undefined {
     const head = this.#context.pending.oldest();
-    if (head === undefined || head.hasTimer) {
+    if (head === undefined || (head.hasTimer && !head.deferred)) {
       return head;
     }
     for (const submission of this.#context.pending.unfinished()) {
-      if (submission.hasTimer) {
+      if (submission.hasTimer && !submission.deferred) {
         return submission;
       }
     }

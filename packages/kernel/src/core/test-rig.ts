@@ -12,6 +12,7 @@ import { CommandBuffer } from './command-buffer.js';
 import { type CsRequest, type CsResult, submitCs } from './cs.js';
 import { HlDevice } from './device.js';
 import { Machine } from './machine.js';
+import type { MachineDescription } from './machine-file.js';
 import { type NodeKind, OpenFile } from './open-file.js';
 import { POLICIES, type PolicyName } from './policy.js';
 import type { Settings } from './settings.js';
@@ -28,7 +29,13 @@ export class TestRig {
   readonly #views = new Map<Uint8Array, MappedView>();
   readonly #files = new Set<OpenFile>();
 
-  constructor(policy: PolicyName, devices = 1, settings: Partial<Settings> = {}, kill?: (pid: number) => void) {
+  constructor(
+    policy: PolicyName,
+    devices = 1,
+    settings: Partial<Settings> = {},
+    kill?: (pid: number) => void,
+    description?: MachineDescription,
+  ) {
     this.#hbm = Array.from({ length: devices }, (_, i) => SharedMemory.create(`test-hbm${i}`, HBM_SIZE));
     const fabric = createFabric(devices);
     const bank = (device: number, index: number) =>
@@ -76,6 +83,7 @@ export class TestRig {
       tracker: this.tracker,
       hostMemoryLimit: 2 ** 34,
       settings,
+      ...(description === undefined ? {} : { description }),
     });
   }
 

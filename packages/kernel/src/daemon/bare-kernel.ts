@@ -8,6 +8,7 @@ import type { Device } from '@pedrera/hw';
 import type { PeerCredentials, SharedMemory } from '@pedrera/wire';
 import { type DeviceLog, HlDevice } from '../core/device.js';
 import { Machine } from '../core/machine.js';
+import type { MachineDescription } from '../core/machine-file.js';
 import { POLICIES, type PolicyName } from '../core/policy.js';
 import type { Settings } from '../core/settings.js';
 import { type LocalConnection, LocalSessions } from './local-sessions.js';
@@ -21,6 +22,9 @@ export interface BareKernelOptions {
   readonly tracker: LeakTracker;
   readonly hostMemoryLimit: number;
   readonly settings?: Partial<Settings>;
+  readonly description?: MachineDescription;
+  /** Decides when work of the network cards goes on. */
+  readonly later?: (work: () => void) => void;
   /** What the devices say. */
   readonly log: DeviceLog;
 }

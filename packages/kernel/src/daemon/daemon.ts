@@ -12,8 +12,10 @@ import { type Connection, listen, SharedMemory } from '@pedrera/wire';
 import type { Logger } from 'pino';
 import { HlDevice } from '../core/device.js';
 import { Machine } from '../core/machine.js';
+import type { MachineDescription } from '../core/machine-file.js';
 import { POLICIES, type PolicyName } from '../core/policy.js';
 import type { Settings } from '../core/settings.js';
+import { placeOf, plainMachine } from '../core/topology.js';
 import { dispatch } from './dispatch.js';
 import { createLog } from './log.js';
 import type { Session } from './session.js';
@@ -30,10 +32,13 @@ export interface DaemonOptions {
   readonly pretty: boolean;
   /** What differs from the driver's module parameters and the simulation's times, for every device. */
   readonly settings?: Partial<Settings>;
+  /** The machine as it was described (docs/machine.md); the number of devices is then what it says. */
+  readonly machine?: MachineDescription;
 }
 
 export interface RunningDaemon {
   readonly socketPath: string;
+  readonly devices: number;
   /** Resolves once nothing is left of it; rejects when a device's thread died, which is our bug. */
   readonly closed: Promise<void>;
   /** Ends every client, releases all they held, removes the socket. */
@@ -42,10 +47,12 @@ export interface RunningDaemon {
 
 /** Errors: those of wire's listen() (a live daemon on the socket, a path that cannot be used). Ready when it resolves. */
 export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> {
+  const description = options.machine ?? plainMachine(options.devices);
+  const count = description.devices.length;
   const log = createLog({ level: options.logLevel, file: options.logFile, pretty: options.pretty });
   const tracker = new LeakTracker();
   const clock = new RealClock();
-  const hbm = Array.from({ length: options.devices }, (_, i) => SharedMemory.create(`pedrera-hbm${i}`, HBM_SIZE));
+  const hbm = Array.from({ length: count }, (_, i) => SharedMemory.create(`pedrera-hbm${i}`, HBM_SIZE));
   const settings = options.settings ?? {};
   const interconnect = createInterconnect(
     hbm.map((memory) => memory.fd),
@@ -64,6 +71,7 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
         tracker,
         log,
         settings,
+        place: placeOf(description, i),
         kill: (pid) => kill(pid, log),
       }),
   );
@@ -74,6 +82,7 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
     tracker,
     hostMemoryLimit: totalmem(),
     settings,
+    description,
   });
   const sessions = new SessionTable(machine, log, options.socketPath);
 
@@ -126,9 +135,10 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
       () => undefined,
     );
   }
-  log.info({ socket: options.socketPath, devices: options.devices, policy: policy.name }, 'ready');
+  log.info({ socket: options.socketPath, devices: count, policy: policy.name }, 'ready');
   return {
     socketPath: options.socketPath,
+    devices: count,
     closed: Promise.race([finished, crash]),
     stop(reason) {
       stopping ??= stop(reason);

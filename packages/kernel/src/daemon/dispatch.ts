@@ -6,6 +6,7 @@
  */
 import { errno, HlError } from '@pedrera/base';
 import {
+  type Access,
   byCode,
   decodeArgs,
   type Entry,
@@ -32,6 +33,7 @@ type Handler = (session: Session, req: object) => object | Promise<object>;
 /** Handles one frame. Never throws: whatever goes wrong becomes this request's reply. */
 export function dispatch(session: Session, message: unknown[]): void {
   const [id, code, args, buffers] = message;
+  session.requests++;
   if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || typeof code !== 'number') {
     endConversation(
       session,
@@ -76,7 +78,8 @@ function typed(session: Session, id: number, code: number, args: unknown): void 
 /** A call spelled as the struct's bytes, for programs that only have those (uapi.md 2.2). */
 function raw(session: Session, id: number, command: number, bytes: Uint8Array, buffers: unknown): void {
   checkConversation(session, undefined, undefined);
-  const decoded = decodeArgs(command >>> 0, bytes, rawBuffers(buffers));
+  const magic = session.importer === undefined ? 'H' : 'I';
+  const decoded = decodeArgs(command >>> 0, bytes, rawBuffers(buffers), magic);
   const reply = (error: number, outcome: object | HlError): unknown[] => {
     const { block, buffers: answers } = encodeArgs(decoded, outcome);
     return [id, error, block, answers, outcome instanceof HlError ? (outcome.detail ?? '') : ''];
@@ -195,15 +198,28 @@ function checkConversation(session: Session, name: string | undefined, args: unk
   }
 }
 
+function answers(node: 'primary' | 'control' | 'importer', access: Access): boolean {
+  switch (access) {
+    case 'any':
+      return true;
+    case 'both':
+      return node !== 'importer';
+    case 'sharing':
+      return node !== 'control';
+    default:
+      return access === node;
+  }
+}
+
 function checkAccess(session: Session, entry: Entry): void {
   if (entry.access !== 'any') {
-    const { file } = session;
-    if (file === undefined) {
+    const node = session.file?.node ?? (session.importer === undefined ? undefined : 'importer');
+    if (node === undefined) {
       throw errno('ENOTTY', 'no device node is open on this connection; OPEN one first');
     }
-    if (entry.access !== 'both' && entry.access !== file.node) {
+    if (!answers(node, entry.access)) {
       // Not an ioctl: the file operation is missing altogether (uapi.md 1.5).
-      throw errno(entry.name === 'MMAP' ? 'ENODEV' : 'ENOTTY', `the ${file.node} node does not answer ${entry.name}`);
+      throw errno(entry.name === 'MMAP' ? 'ENODEV' : 'ENOTTY', `the ${node} node does not answer ${entry.name}`);
     }
   }
   if (session.pending >= MAX_IN_FLIGHT) {

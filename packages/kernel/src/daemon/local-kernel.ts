@@ -6,6 +6,7 @@
  */
 import type { LeakTracker, VirtualClock } from '@pedrera/base';
 import type { PeerCredentials } from '@pedrera/wire';
+import type { MachineDescription } from '../core/machine-file.js';
 import type { PolicyName } from '../core/policy.js';
 import type { Settings } from '../core/settings.js';
 import { TestRig } from '../core/test-rig.js';
@@ -18,14 +19,15 @@ export interface LocalKernelOptions {
   readonly devices: number;
   readonly policy: PolicyName;
   readonly settings?: Partial<Settings>;
+  readonly description?: MachineDescription;
 }
 
 export class LocalKernel {
   readonly #rig: TestRig;
   readonly #sessions: LocalSessions;
 
-  constructor({ devices, policy, settings = {} }: LocalKernelOptions) {
-    this.#rig = new TestRig(policy, devices, settings);
+  constructor({ devices, policy, settings = {}, description }: LocalKernelOptions) {
+    this.#rig = new TestRig(policy, devices, settings, undefined, description);
     for (const device of this.#rig.machine.devices) {
       device.start();
     }

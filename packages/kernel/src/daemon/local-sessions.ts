@@ -4,7 +4,7 @@
  * Owns: such connections, and what the sessions' log says of bugs. Must not know when the machine behind them works.
  */
 import type { Connection, PeerCredentials } from '@pedrera/wire';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import type { Machine } from '../core/machine.js';
 import { dispatch } from './dispatch.js';
 import type { Session } from './session.js';
@@ -21,13 +21,12 @@ export interface LocalConnection {
 }
 
 export class LocalSessions {
-  /** What the log says of bugs: lines of level error and above. */
+  /** What the log says of bugs: lines of level error, as JSON. */
   readonly complaints: string[] = [];
   readonly #table: SessionTable;
 
   constructor(machine: Machine) {
-    const log: Logger = pino({ level: 'error' }, { write: (line) => void this.complaints.push(line) });
-    this.#table = new SessionTable(machine, log, '');
+    this.#table = new SessionTable(machine, complainsTo(this.complaints), '');
   }
 
   /** `heard` gets each message the kernel sends. */
@@ -70,4 +69,22 @@ export class LocalSessions {
   drain(): Promise<void> {
     return this.#table.drain();
   }
+}
+
+/** What sessions use of a logger, and cheap: whoever makes a thousand kernels a minute waits for each logger. */
+function complainsTo(lines: string[]): Logger {
+  const silent = () => {};
+  const log: Pick<Logger, 'child'> &
+    Record<'debug' | 'info' | 'warn' | 'error', (fields: object, msg: string) => void> = {
+    child: () => log as never,
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error(fields, msg) {
+      const { err, ...rest } = fields as { err?: unknown };
+      const error = err instanceof Error ? { message: err.message, stack: err.stack } : err;
+      lines.push(JSON.stringify({ ...rest, err: error, msg }));
+    },
+  };
+  return log as unknown as Logger;
 }

@@ -6,12 +6,14 @@ import { randomBytes } from 'node:crypto';
 import type { Connection } from '@pedrera/wire';
 import type { Logger } from 'pino';
 import type { Machine } from '../core/machine.js';
+import { HandedObjects } from './handed-objects.js';
 import { Session } from './session.js';
 
 export class SessionTable {
   readonly machine: Machine;
   readonly log: Logger;
   readonly socketPath: string;
+  readonly handed = new HandedObjects();
   readonly #sessions = new Set<Session>();
   readonly #byToken = new Map<string, Session>();
   /** Files still being released after their connection closed. */
@@ -74,6 +76,7 @@ export class SessionTable {
       session.connection.close();
       this.remove(session);
     }
+    await this.handed.close();
     while (this.#releases.size > 0) {
       await Promise.all(this.#releases);
     }

@@ -1,7 +1,7 @@
 /**
  * Where the simulated cards sit: their PCI addresses and ids, the numbers of their device nodes, the text of their EEPROM.
  *
- * Owns: those numbers. Must not know files.
+ * Owns: those numbers, but for the PCI address, which the machine says. Must not know files.
  */
 import type { HlDevice } from '../core/device.js';
 
@@ -17,9 +17,9 @@ export const NODE_MAJOR = 511;
 export const CARD_NAME = 'HL205';
 export const EEPROM_SIZE = 4096;
 
-/** One card a bus, as behind root ports of their own: dddd:bb:dd.f, 12 characters (uapi.md 9.1). */
-export function pciAddress({ index }: HlDevice): string {
-  return `0000:${(index + 1).toString(16).padStart(2, '0')}:00.0`;
+/** dddd:bb:dd.f, 12 characters (uapi.md 9.1). */
+export function pciAddress({ place }: HlDevice): string {
+  return place.pci;
 }
 
 /** The control node's is one more (uapi.md 1.1). */
@@ -28,8 +28,8 @@ export function primaryMinor({ index }: HlDevice): number {
 }
 
 /** What is on the simulated board's EEPROM: which card it is; the rest was never written. */
-export function eepromBytes({ index }: HlDevice): Uint8Array {
+export function eepromBytes({ place }: HlDevice): Uint8Array {
   const bytes = new Uint8Array(EEPROM_SIZE).fill(0xff);
-  bytes.set(Buffer.from(`${CARD_NAME} simulated, module ${index}\0`, 'latin1'));
+  bytes.set(Buffer.from(`${CARD_NAME} simulated, module ${place.module}\0`, 'latin1'));
   return bytes;
 }

@@ -1,6 +1,8 @@
 /** What a program without malloc needs, and what the shared policy hands out in pieces. This project's own calls. */
+import { optional } from '../composite-kinds.js';
+import { HOST_ALLOC_FLAGS } from '../constants.js';
 import { defineIoctl, row } from '../ioctl.js';
-import { handle, u32, u53 } from '../kinds.js';
+import { flags, handle, u32, u53 } from '../kinds.js';
 import { OWN_NR } from './blocks.js';
 
 export const HOST_ALLOC = defineIoctl({
@@ -9,13 +11,14 @@ export const HOST_ALLOC = defineIoctl({
   op: 0,
   access: 'primary',
   duringReset: true,
-  req: { size: u53 },
+  req: { size: u53, flags: optional(flags(HOST_ALLOC_FLAGS)) },
   res: { handle: handle('host'), address: u53 },
   errors: [
     row('EINVAL', 'size', 'size 0 or beyond 8 GiB'),
+    row('EINVAL', 'flags', 'unknown flags'),
     row('ENOMEM', 'memory', 'no memory, or the client holds as much as it may'),
   ],
-  doc: 'Allocates zeroed host memory that the caller maps with MMAP and the device reaches once MEMORY_MAP_HOST was given its address. The address names the memory and is no pointer of any process.',
+  doc: 'Allocates zeroed host memory that the caller maps with MMAP and the device reaches once MEMORY_MAP_HOST was given its address. The address names the memory and is no pointer of any process. What is to be exported has to be SHAREABLE: it then lies in memory of its own.',
   level: 'functional',
   evidence: { section: 'architecture 4' },
 });

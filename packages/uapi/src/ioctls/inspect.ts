@@ -1,8 +1,8 @@
 /** Looking into a running daemon, without opening a device. This project's own calls; the documents are in ../inspect.ts. */
-import { document } from '../composite-kinds.js';
+import { document, optional } from '../composite-kinds.js';
 import type { BuffersSnapshot, ClientsSnapshot, DaemonSnapshot, QueuesSnapshot } from '../inspect.js';
 import { defineIoctl, row } from '../ioctl.js';
-import { s32 } from '../kinds.js';
+import { s32, u53 } from '../kinds.js';
 import { OWN_NR } from './blocks.js';
 
 const NONE = {} as const;
@@ -41,10 +41,10 @@ export const INSPECT_BUFFERS = defineIoctl({
   op: 2,
   access: 'any',
   duringReset: true,
-  req: NONE,
+  req: { from: optional(u53) },
   res: { snapshot: document<BuffersSnapshot>('pedrera.bufs/1') },
   errors: [],
-  doc: 'Every dma-buf: who exported it, who imports it, and whether its exporter is still there.',
+  doc: 'Every dma-buf: who exported it, who imports it, its fences, who holds it, and totals that agree with those of the allocators. As many as fit a frame, from the id `from` on; the document says with which id to go on.',
   level: 'functional',
   evidence: { section: 'architecture 8' },
 });

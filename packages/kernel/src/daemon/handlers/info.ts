@@ -47,7 +47,7 @@ export const INFO_HANDLERS: InfoCalls = {
       sramSize: sram.size,
       numOfEvents: NUMBER_OF_EVENTS,
       deviceId: GAUDI_DEVICE_ID,
-      moduleId: device.index,
+      moduleId: device.place.module,
       decoderEnabledMask: 0,
       firstAvailableInterruptId: NONE,
       serverType: 0,

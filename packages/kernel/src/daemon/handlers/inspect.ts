@@ -2,8 +2,10 @@
 import { errno } from '@pedrera/base';
 import { DRAM_USER_SIZE } from '@pedrera/hw';
 import { type ClientState, type Handlers, PROTOCOL_VERSION } from '@pedrera/uapi';
-import { inspectBuffers, inspectQueues } from '../../core/inspect.js';
+import { inspectQueues } from '../../core/inspect.js';
+import { inspectBuffers } from '../../core/inspect-buffers.js';
 import type { OpenFile } from '../../core/open-file.js';
+import type { ImporterFile } from '../../core/rdma/importer-file.js';
 import { BUILD } from '../build.js';
 import type { Session } from '../session.js';
 
@@ -26,13 +28,18 @@ export const INSPECT_HANDLERS: InspectCalls = {
     for (const other of session.table) {
       if (other.file !== undefined) {
         clients.push(clientState(other, other.file));
+      } else if (other.importer !== undefined) {
+        clients.push(importerState(other, other.importer));
       }
     }
     return { snapshot: { schema: 'pedrera.ps/1', clients } };
   },
 
-  INSPECT_BUFFERS(session) {
-    return { snapshot: inspectBuffers(session.machine) };
+  INSPECT_BUFFERS(session, { from }) {
+    for (const device of session.machine.devices) {
+      device.drainInterrupts();
+    }
+    return { snapshot: inspectBuffers(session.machine, from) };
   },
 
   INSPECT_DAEMON(session) {
@@ -62,6 +69,23 @@ export const INSPECT_HANDLERS: InspectCalls = {
   },
 };
 
+function importerState(session: Session, file: ImporterFile): ClientState {
+  return {
+    pid: session.peer.pid,
+    program: session.program,
+    node: session.nodeName,
+    device: null,
+    asid: null,
+    memory: { hbmBytes: 0, hostBytes: 0, mappedBytes: [...file.regions()].reduce((sum, { size }) => sum + size, 0) },
+    handles: { commandBuffers: 0, hostBuffers: 0, dmaBufs: file.descriptors.size },
+    inFlight: file.transfers.inFlight,
+    submitted: file.transfers.posted,
+    faults: 0,
+    requests: session.requests,
+    connectedMs: Math.round((session.machine.clock.nowNs() - session.connectedNs) / 1e6),
+  };
+}
+
 function clientState(session: Session, file: OpenFile): ClientState {
   const { context } = file;
   const hostBuffers = file.hostBuffers.size;
@@ -81,9 +105,10 @@ function clientState(session: Session, file: OpenFile): ClientState {
       hostBuffers,
       dmaBufs: file.descriptors.size,
     },
-    inFlight: context?.unfinished ?? 0,
+    inFlight: (context?.unfinished ?? 0) + (context?.deferred?.size ?? 0),
     submitted: context?.submitted ?? 0,
     faults: context?.faults ?? 0,
+    requests: session.requests,
     connectedMs: Math.round((file.device.clock.nowNs() - session.connectedNs) / 1e6),
   };
 }

@@ -11,9 +11,10 @@ import {
 } from '@pedrera/uapi';
 import { TimestampBuffer } from '../../core/command-buffer.js';
 import { mapAllocation } from '../../core/device-mapping.js';
+import { fileFlags } from '../../core/dma-buf/descriptor.js';
+import type { DmaBuf } from '../../core/dma-buf/dma-buf.js';
+import { exportAllocation, exportMemory, type MemoryRange } from '../../core/dma-buf/exporters.js';
 import { mapHostMemory } from '../../core/host-mapping.js';
-import type { OpenFile } from '../../core/open-file.js';
-import { exportMemory, type MemoryRange } from '../../core/sharing.js';
 import type { Session } from '../session.js';
 
 type MemoryCalls = Pick<Handlers<Session>, Extract<keyof Handlers<Session>, `MEMORY_${string}`>>;
@@ -94,14 +95,19 @@ export const MEMORY_HANDLERS: MemoryCalls = {
     throw errno('EPERM', 'Gaudi lets nobody map its register blocks');
   },
 
-  MEMORY_EXPORT_DMABUF_FD(session, { handle, size }) {
+  MEMORY_EXPORT_DMABUF_FD(session, { handle, size, flags }) {
     const file = session.openFile;
     const context = file.liveContext;
-    const range = file.device.policy.ownsDevice
-      ? physicalRange(Number(handle), size)
-      : allocatedRange(file, handle, size);
-    const object = exportMemory(session.machine, context, range);
-    return { fd: file.addDescriptor(object) };
+    const { dmaBufs } = session.machine;
+    let object: DmaBuf;
+    if (file.device.policy.ownsDevice) {
+      object = exportMemory(dmaBufs, context, physicalRange(Number(handle), size));
+    } else {
+      const allocation = file.device.memory.peekOwn(handle, context.asid);
+      // The first bytes of it, or all for size 0.
+      object = exportAllocation(dmaBufs, context, allocation, { offset: 0, size: size === 0 ? allocation.size : size });
+    }
+    return { fd: file.addDescriptor(dmaBufs, object, { flags: fileFlags(flags), readOnly: false }) };
   },
 
   MEMORY_TS_ALLOC(session, { numOfElements }) {
@@ -121,25 +127,5 @@ function physicalRange(address: number, size: number): MemoryRange {
       `[0x${address.toString(16)}, +${size}) is not a page-aligned range of at least a page in user DRAM`,
     );
   }
-  return { pieces: [{ space: 'hbm', address, size }], size, allocation: undefined };
-}
-
-/** The first `size` bytes of an allocation, or all of it for size 0. */
-function allocatedRange(file: OpenFile, handle: bigint, size: number): MemoryRange {
-  const allocation = file.device.memory.peekOwn(handle, file.liveContext.asid);
-  const length = size === 0 ? allocation.size : size;
-  if (length < PAGE_SIZE || length > allocation.size) {
-    throw errno('EINVAL', `${length} bytes: less than a page, or more than the ${allocation.size} allocated`);
-  }
-  const pieces: MemoryRange['pieces'][number][] = [];
-  let left = length;
-  for (const extent of allocation.extents) {
-    if (left <= 0) {
-      break;
-    }
-    const taken = Math.min(left, extent.size);
-    pieces.push({ space: 'hbm', address: extent.address, size: taken });
-    left -= taken;
-  }
-  return { pieces, size: length, allocation };
+  return { extents: [{ address, size }], size, allocation: undefined };
 }

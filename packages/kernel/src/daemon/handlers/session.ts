@@ -11,6 +11,8 @@ import {
 } from '@pedrera/uapi';
 import type { HostRange } from '../../core/host-memory.js';
 import { OpenFile } from '../../core/open-file.js';
+import { ImporterFile } from '../../core/rdma/importer-file.js';
+import type { RdmaNic } from '../../core/rdma/nic.js';
 import { BUILD } from '../build.js';
 import type { Session } from '../session.js';
 
@@ -81,8 +83,19 @@ export const SESSION_HANDLERS: SessionCalls = {
   },
 };
 
+function openImporter(session: Session, nic: RdmaNic) {
+  const { machine, peer } = session;
+  session.importer = new ImporterFile(nic, peer.pid, machine.tracker);
+  session.log.info({ node: nic.name, program: session.program }, 'open');
+  return { device: nic.index, asid: 0, sideToken: session.table.newSideToken(session) };
+}
+
 async function open(session: Session, name: string) {
   const { machine } = session;
+  const nic = machine.rdma.nic(name);
+  if (nic !== undefined) {
+    return openImporter(session, nic);
+  }
   const { device, node } = machine.node(name);
   await device.hardware.ready();
   if (node === 'control') {

@@ -17,7 +17,7 @@ export interface ClientProcessOptions {
   readonly args?: readonly string[];
 }
 
-type Program = 'client' | 'victim';
+type Program = 'client' | 'victim' | 'sharer';
 
 /** `S`: the steps of its program. */
 export class ClientProcess<S extends Steps> implements AsyncDisposable {
