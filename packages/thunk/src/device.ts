@@ -15,8 +15,12 @@ import {
   leaseSram,
   type SramLease,
 } from './device-memory.js';
+import { type DmaBuf, openDmaBuf, receiveDmaBuf } from './dma-buf.js';
+import { type DeviceEvents, deviceEvents, type EventOptions } from './events.js';
 import { allocHostBuffer, type HostBuffer, type HostBufferOptions } from './host-buffer.js';
 import { DeviceInfo } from './info.js';
+import { type AnyResult, multiWaitGate, waitAny } from './multi-wait.js';
+import { createProgram, type Program, type ProgramPlace, programIn } from './program.js';
 import { type ConnectOptions, type Greeting, openSession, type Session } from './session.js';
 import {
   type Exportable,
@@ -27,6 +31,17 @@ import {
   type SharedBuffer,
 } from './sharing.js';
 import {
+  type CollectiveEngineId,
+  collectiveWait,
+  type Reservation,
+  reserveSignals,
+  type Signal,
+  type SignalOptions,
+  signal,
+  waitForSignal,
+} from './signals.js';
+import { StagedSubmission, type StageOptions } from './staged.js';
+import {
   CS_CODE,
   decodeSubmission,
   encodeSubmission,
@@ -34,6 +49,8 @@ import {
   type SubmissionContext,
   SubmitBatchError,
   type SubmitRequest,
+  submit,
+  type WaitOptions,
 } from './submission.js';
 import {
   leaseSync,
@@ -44,6 +61,8 @@ import {
   type SyncObject,
   syncObjectAt,
 } from './sync.js';
+import { openSyncFile, type SyncFile, syncFileOf } from './sync-file.js';
+import { type SyncedOptions, type SyncedSubmission, submitSynced } from './synced.js';
 import { WaitGate } from './wait-gate.js';
 
 export interface OpenOptions extends ConnectOptions {
@@ -66,12 +85,14 @@ export class Device {
   readonly info: DeviceInfo;
   readonly #session: Session;
   readonly #submissions: SubmissionContext;
+  readonly #multiWaits: WaitGate;
 
   constructor(session: Session) {
     this.#session = session;
     this.info = new DeviceInfo(session);
     const waits = new WaitGate(session.greeting.maxInFlight / 2, session.clock);
     this.#submissions = { session, completions: new Completions(session), waits };
+    this.#multiWaits = multiWaitGate(this.#submissions);
   }
 
   /** `hl0`, `hl_controlD0`. */
@@ -118,6 +139,16 @@ export class Device {
     return createCommandBuffer(this.#session, size);
   }
 
+  /** Host memory for packets that internal queues run; `size` in bytes, a page unless given. */
+  createProgram(size: number = 4096): Promise<Program> {
+    return createProgram(this.#session, size);
+  }
+
+  /** The same in a host buffer of the caller's, so that several programs share one. */
+  programIn(memory: HostBuffer, place: ProgramPlace = {}): Program {
+    return programIn(this.#session, memory, place);
+  }
+
   /** A range of sync objects and monitors of one sync manager, until the device is closed. */
   leaseSync(request: SyncLeaseRequest): Promise<SyncLease> {
     return leaseSync(this.#session, request);
@@ -137,11 +168,8 @@ export class Device {
    * reused as soon as it resolves. Errors: those of CS (uapi.md 4.3), EAGAIN among them: a queue or the context is full, try
    * again when something has finished.
    */
-  async submit(request: SubmitRequest): Promise<Submission> {
-    const context = this.#submissions;
-    const fields = encodeSubmission(context.session, request);
-    context.completions.request();
-    return decodeSubmission(context, await context.session.client.exchange(CS_CODE, fields), request);
+  submit(request: SubmitRequest): Promise<Submission> {
+    return submit(this.#submissions, request);
   }
 
   /**
@@ -167,19 +195,89 @@ export class Device {
     return outcomes as Submission[];
   }
 
+  /** Work handed in part by part that completes as one. */
+  stage(options: StageOptions = {}): StagedSubmission {
+    return new StagedSubmission(this.#submissions, options);
+  }
+
+  /** Resolves when the first of up to 32 submissions of this device is complete. Errors: those of `Submission.wait`, ENOMEM (see waitAny). */
+  waitAny(submissions: readonly Submission[], options: WaitOptions = {}): Promise<AnyResult> {
+    return waitAny(this.#submissions, this.#multiWaits, submissions, options);
+  }
+
+  /** Has a host-facing queue (`DMA_0_*`, `DMA_1_*`) give a signal when everything before it there is done (uapi.md 4.9). */
+  signal(queue: number, options: SignalOptions = {}): Promise<Signal> {
+    return signal(this.#submissions, queue, options);
+  }
+
+  /** Stops a host-facing queue until a signal was given; the host is not asked then. Complete at once when it was given before (uapi.md 4.10). */
+  waitForSignal(queue: number, awaited: Signal, options: SignalOptions = {}): Promise<Submission> {
+    return waitForSignal(this.#submissions, queue, awaited, options);
+  }
+
+  /**
+   * Stops every NIC queue and one of `engine`, all on the stream of `queue`, until a signal was given; `queue` goes on when all of them have.
+   * EINVAL when no NIC port is enabled (`pedrera start --nic-ports 0x3ff`).
+   */
+  collectiveWait(
+    queue: number,
+    awaited: Signal,
+    engine: CollectiveEngineId,
+    options: SignalOptions = {},
+  ): Promise<Submission> {
+    return collectiveWait(this.#submissions, queue, awaited, engine, options);
+  }
+
+  /** Reserves `count` signals of a host-facing queue, which packets of a staged submission then give one by one (uapi.md 4.11). */
+  reserveSignals(queue: number, count: number): Promise<Reservation> {
+    return reserveSignals(this.#submissions, queue, count);
+  }
+
+  /**
+   * Events of the device as they come: `for await (const { names } of device.events())`. Those pending come first. Ends with `close()`; throws
+   * ENODEV when the daemon is gone or a reset revoked this open file.
+   */
+  events(options: EventOptions = {}): AsyncGenerator<DeviceEvents, void> {
+    return deviceEvents(this.#session, options);
+  }
+
   /** A dma-buf of device memory, to be imported elsewhere by its token. */
   exportDmaBuf(memory: Exportable): Promise<SharedBuffer> {
-    return exportDmaBuf(this.#session, memory);
+    return exportDmaBuf(this.#submissions, memory);
   }
 
   /** A dma-buf of `count` leased sync objects from the `first`-th on; whoever imports it can signal them from its own command buffers. */
   exportSync(lease: SyncLease, first?: number, count?: number): Promise<SharedBuffer> {
-    return exportSync(this.#session, lease, first, count);
+    return exportSync(this.#submissions, lease, first, count);
   }
 
   /** Maps what another context, process or device exported. */
   importDmaBuf(from: string | SharedBuffer): Promise<ImportedBuffer> {
     return importDmaBuf(this.#session, typeof from === 'string' ? from : from.token);
+  }
+
+  /** A dma-buf by its token, to attach and map in steps and to look at its fences. */
+  openDmaBuf(token: string): Promise<DmaBuf> {
+    return openDmaBuf(this.#submissions, token);
+  }
+
+  /** The same for a descriptor that this process inherited or received (`SharedBuffer.processDescriptor`). It stays the caller's, and open. */
+  receive(descriptor: number): Promise<DmaBuf> {
+    return receiveDmaBuf(this.#submissions, descriptor);
+  }
+
+  /** Stands for the completion of work, to be handed to other processes by its token, waited for and merged (uapi.md 6.5). */
+  exportSyncFile(submission: Submission): Promise<SyncFile> {
+    return syncFileOf(this.#submissions, submission);
+  }
+
+  openSyncFile(token: string): Promise<SyncFile> {
+    return openSyncFile(this.#submissions, token);
+  }
+
+  /** Submits work that waits for who else uses its buffers, and whom others then wait for (uapi.md 6.4). */
+  submitSynced(request: SubmitRequest, options: SyncedOptions): Promise<SyncedSubmission> {
+    return submitSynced(this.#submissions, request, options);
   }
 
   /** Any call of the table, typed by it, with nothing added but the checks of its fields. */

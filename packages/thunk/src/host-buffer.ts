@@ -5,7 +5,7 @@
  * Must not know: how the bytes got here (segments.ts) or what is done with them.
  */
 import { HlError } from '@pedrera/base';
-import { MEM_FLAGS, type Res } from '@pedrera/uapi';
+import { HOST_ALLOC_FLAGS, MEM_FLAGS, type Res } from '@pedrera/uapi';
 import { MAX_VIEW_BYTES } from '@pedrera/wire';
 import { checkCount, DeviceRegion } from './region.js';
 import type { MappedWindow } from './segments.js';
@@ -17,6 +17,8 @@ export interface HostBufferOptions {
   readonly mapForDevice?: boolean;
   /** Device address to place it at, if that is free. */
   readonly hintAddress?: number;
+  /** Give it memory of its own, so that it can be exported as a dma-buf. */
+  readonly shareable?: boolean;
   /** Get its memory now instead of at the first touch of each page, which is many times slower than a copy. */
   readonly populate?: boolean;
 }
@@ -95,7 +97,10 @@ export async function allocHostBuffer(
   if (size === 0 || size > MAX_VIEW_BYTES) {
     throw new HlError('EINVAL', `allocHost: ${size} bytes; one host buffer has 1 to ${MAX_VIEW_BYTES}`);
   }
-  const { handle, address } = await session.ioctl('HOST_ALLOC', { size });
+  const { handle, address } = await session.ioctl('HOST_ALLOC', {
+    size,
+    ...(options.shareable === true ? { flags: HOST_ALLOC_FLAGS.SHAREABLE } : {}),
+  });
   const request = { hostVirtAddr: address, hintAddr: options.hintAddress ?? 0, size, flags: MEM_FLAGS.USERPTR };
   const [window, mapped] = await Promise.allSettled([
     session.segments.map(handle, describe(size), size),

@@ -41,7 +41,14 @@ export class DaemonClient {
 
   /** Every dma-buf. */
   async inspectBuffers(): Promise<BuffersSnapshot> {
-    return (await this.#client.call('INSPECT_BUFFERS', {})).snapshot;
+    const { snapshot } = await this.#client.call('INSPECT_BUFFERS', {});
+    // They may not fit one answer; the totals are those of the first.
+    for (let from = snapshot.next; from !== null; ) {
+      const { snapshot: more } = await this.#client.call('INSPECT_BUFFERS', { from });
+      snapshot.buffers.push(...more.buffers);
+      from = more.next;
+    }
+    return { ...snapshot, next: null };
   }
 
   /** The daemon itself and its devices. */

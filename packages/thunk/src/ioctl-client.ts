@@ -60,6 +60,11 @@ export class IoctlClient {
     return this.#pending.size;
   }
 
+  /** Resolves when the connection is gone, whoever ended it. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
   /** False once the daemon is gone or `close()` was called. */
   get alive(): boolean {
     return this.#ending === undefined;

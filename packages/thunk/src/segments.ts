@@ -62,6 +62,12 @@ export class Segments {
     }
   }
 
+  /** The descriptor that comes with the reply of `ask`, which resolves with its tag. The caller's to close. Errors: those of `ask`. */
+  async descriptor(ask: () => Promise<number>): Promise<number> {
+    const side = await this.#sideChannel();
+    return this.#descriptor(side, await ask());
+  }
+
   /** The windows of a closed session throw when they are used; an array that somebody kept of one sees private zero pages. */
   close(): void {
     for (const { view } of this.#segments.values()) view.unmap();

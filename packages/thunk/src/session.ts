@@ -8,7 +8,7 @@
 import { basename } from 'node:path';
 import { type Clock, HlError, RealClock } from '@pedrera/base';
 import { type IoctlName, MAX_FRAME_BYTES, MAX_PROGRAM_NAME, PROTOCOL_VERSION, type Req, type Res } from '@pedrera/uapi';
-import { connect, defaultSocketPath } from '@pedrera/wire';
+import { allowTracer, connect, defaultSocketPath } from '@pedrera/wire';
 import { IoctlClient } from './ioctl-client.js';
 import { Segments } from './segments.js';
 
@@ -102,6 +102,11 @@ export class Session {
 
   ioctl<N extends IoctlName>(name: N, req: Req<N>): Promise<Res<N>> {
     return this.client.call(name, req);
+  }
+
+  /** Lets the daemon take a descriptor of this process that a call names by its number. Errors: those of prctl(2). */
+  letDaemonReach(): void {
+    allowTracer(this.greeting.daemonPid);
   }
 
   /** Throws EBADF once the program has closed the device: memory mapped through it is gone. */

@@ -5,56 +5,33 @@
  * Must not know: how a token travels to the other process; any way will do.
  */
 import { HlError } from '@pedrera/base';
-import { DMABUF_KIND, type Res } from '@pedrera/uapi';
+import { FILE_FLAGS, type Res } from '@pedrera/uapi';
 import type { DeviceMemory } from './device-memory.js';
+import { DmaBuf, type SharedKind, sharedKind } from './dma-buf.js';
+import { HostBuffer } from './host-buffer.js';
 import { checkCount, DeviceRegion } from './region.js';
 import type { Session } from './session.js';
+import type { SubmissionContext } from './submission.js';
 import type { RemoteSyncObject, SyncLease } from './sync.js';
 
 /** File flags of the descriptor, those the C library always passes (uapi.md 5.8): O_RDWR | O_CLOEXEC. */
-const DMABUF_FILE_FLAGS = 0x2 | 0x80000;
+const DMABUF_FILE_FLAGS = FILE_FLAGS.O_RDWR | FILE_FLAGS.O_CLOEXEC;
 const BYTES_PER_SYNC_OBJECT = 4;
 
-export type SharedKind = 'memory' | 'sync-objects';
-
-/** What an export is of: memory of ours, or under the exclusive policy any range of HBM (uapi.md 5.8). */
-export type Exportable = DeviceMemory | { readonly address: number; readonly size: number };
+/**
+ * What an export is of: device memory of ours, a host buffer allocated `shareable`, or under the exclusive policy any range of HBM
+ * (uapi.md 5.8).
+ */
+export type Exportable = DeviceMemory | HostBuffer | { readonly address: number; readonly size: number };
 
 /** The exporter's end. Whoever has the token may import; closing it ends the token, not what others imported. */
-export class SharedBuffer {
-  readonly kind: SharedKind;
-  /** Descriptor number in this open file. */
-  readonly fd: number;
+export class SharedBuffer extends DmaBuf {
   /** Unguessable; possession is the right to import. */
   readonly token: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly #session: Session;
-  #closed = false;
 
-  constructor(
-    session: Session,
-    kind: SharedKind,
-    size: number,
-    names: { readonly fd: number; readonly token: string },
-  ) {
-    this.#session = session;
-    this.kind = kind;
-    this.size = size;
-    this.fd = names.fd;
-    this.token = names.token;
-  }
-
-  /** The second call does nothing. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#session.ioctl('DMABUF_CLOSE', { fd: this.fd });
-  }
-
-  /** Does nothing once the device is closed or the daemon gone: it is freed then. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#session.client.alive) await this.close();
+  constructor(context: SubmissionContext, fd: number, shared: { kind: SharedKind; size: number; token: string }) {
+    super(context, fd, shared.kind, shared.size);
+    this.token = shared.token;
   }
 }
 
@@ -68,7 +45,7 @@ export class ImportedBuffer extends DeviceRegion {
 
   constructor(session: Session, imported: Res<'DMABUF_IMPORT'>) {
     super(session, imported.size);
-    this.kind = imported.kind === DMABUF_KIND.SYNC_OBJECTS ? 'sync-objects' : 'memory';
+    this.kind = sharedKind(imported.kind);
     this.address = imported.address;
     this.exporterDevice = imported.exporterDevice;
   }
@@ -78,7 +55,8 @@ export class ImportedBuffer extends DeviceRegion {
   }
 
   override describe(): string {
-    const what = this.kind === 'memory' ? `${this.size} bytes` : `${this.size / BYTES_PER_SYNC_OBJECT} sync objects`;
+    const what =
+      this.kind === 'sync-objects' ? `${this.size / BYTES_PER_SYNC_OBJECT} sync objects` : `${this.size} bytes`;
     return `the import of ${what} from hl${this.exporterDevice}`;
   }
 
@@ -109,7 +87,8 @@ export class ImportedBuffer extends DeviceRegion {
 }
 
 /** Errors: EINVAL for a range that is none, EMFILE, ENOMEM, and EPERM for memory that may not be exported. */
-export async function exportDmaBuf(session: Session, memory: Exportable): Promise<SharedBuffer> {
+export async function exportDmaBuf(context: SubmissionContext, memory: Exportable): Promise<SharedBuffer> {
+  const { session } = context;
   const { size } = memory;
   if (memory instanceof DeviceRegion) {
     memory.check();
@@ -122,18 +101,23 @@ export async function exportDmaBuf(session: Session, memory: Exportable): Promis
     checkCount(memory.address, 'exportDmaBuf: address');
   }
   checkCount(size, 'exportDmaBuf: size');
+  if (memory instanceof HostBuffer) {
+    const range = { handle: memory.handle, offset: 0, size, flags: DMABUF_FILE_FLAGS };
+    return named(context, 'host-memory', size, (await session.ioctl('DMABUF_EXPORT', range)).fd);
+  }
   const handle = memory instanceof DeviceRegion ? memory.handle : BigInt(memory.address);
   const { fd } = await session.ioctl('MEMORY_EXPORT_DMABUF_FD', { handle, size, flags: DMABUF_FILE_FLAGS });
-  return named(session, 'memory', size, fd);
+  return named(context, 'memory', size, fd);
 }
 
 /** `count` sync objects of a lease from the `first`-th on; all of it unless given. Errors: EINVAL, EPERM, EMFILE. */
 export async function exportSync(
-  session: Session,
+  context: SubmissionContext,
   lease: SyncLease,
   first: number = 0,
   count: number = lease.syncObjects - first,
 ): Promise<SharedBuffer> {
+  const { session } = context;
   if (lease.session !== session)
     throw new HlError('EINVAL', `exportSync: the lease belongs to another open file (${lease.session.node})`);
   if (
@@ -153,7 +137,7 @@ export async function exportSync(
     firstSyncObject: lease.firstSyncObject + first,
     count,
   });
-  return named(session, 'sync-objects', count * BYTES_PER_SYNC_OBJECT, fd);
+  return named(context, 'sync-objects', count * BYTES_PER_SYNC_OBJECT, fd);
 }
 
 /** Errors: ENOENT when nothing has this token, or not any more; ENOMEM when no device address fits. */
@@ -161,9 +145,11 @@ export async function importDmaBuf(session: Session, token: string): Promise<Imp
   return new ImportedBuffer(session, await session.ioctl('DMABUF_IMPORT', { token }));
 }
 
-async function named(session: Session, kind: SharedKind, size: number, fd: number): Promise<SharedBuffer> {
+async function named(context: SubmissionContext, kind: SharedKind, size: number, fd: number): Promise<SharedBuffer> {
+  const { session } = context;
   try {
-    return new SharedBuffer(session, kind, size, { fd, token: (await session.ioctl('DMABUF_TOKEN', { fd })).token });
+    const { token } = await session.ioctl('DMABUF_TOKEN', { fd });
+    return new SharedBuffer(context, fd, { kind, size, token });
   } catch (error) {
     await session.ioctl('DMABUF_CLOSE', { fd }).catch(() => {});
     throw error;

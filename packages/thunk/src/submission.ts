@@ -19,6 +19,7 @@ import {
 import type { CommandBuffer } from './command-buffer.js';
 import type { Completions } from './completions.js';
 import { type Reply, replyError } from './ioctl-client.js';
+import type { Program } from './program.js';
 import { type DeviceRegion, resolve } from './region.js';
 import type { Session } from './session.js';
 import type { WaitGate } from './wait-gate.js';
@@ -40,7 +41,13 @@ export interface MemoryJob {
   readonly size: number;
 }
 
-export type Job = CommandBufferJob | MemoryJob;
+/** For an internal queue: a program in memory the device reads when it gets there. */
+export interface ProgramJob {
+  readonly queue: number;
+  readonly program: Program;
+}
+
+export type Job = CommandBufferJob | MemoryJob | ProgramJob;
 
 export interface SubmitOptions {
   /** Seconds until the device stops the work, in place of the daemon's default. */
@@ -51,8 +58,10 @@ export interface SubmitOptions {
   readonly restore?: readonly Job[];
   /** More of CS_FLAGS. */
   readonly flags?: number;
-  /** Sequence number of a staged group, with the STAGED flags (uapi.md 4.8). */
+  /** Sequence number of a staged group, with the STAGED flags (uapi.md 4.8); `Device.stage` does that. */
   readonly stagedSeq?: number;
+  /** Reserved signals that the packets give; for the first part of a staged group (uapi.md 4.11). */
+  readonly reservation?: { readonly handle: number };
 }
 
 export type SubmitRequest = SubmitOptions & (Job | { readonly jobs: readonly Job[] });
@@ -109,14 +118,14 @@ export interface SubmissionContext {
 
 const FINISHED: WaitResult = Object.freeze({ timestampNs: undefined });
 /** LONG_MAX: the only value that means for ever (uapi.md 4.14). */
-const FOREVER_US = 0x7fff_ffff_ffff_ffffn;
+export const FOREVER_US = 0x7fff_ffff_ffff_ffffn;
 /** Longer waits are made of several, because the driver takes 32 bits of microseconds (uapi.md 4.14). */
 const MAX_WAIT_US = 2 ** 31;
 const NS_PER_MS = 1e6;
 const NS_PER_US = 1e3;
 
 export class Submission {
-  /** Sequence number in its context, from 1. */
+  /** Sequence number in its context, from 1; 0 for a wait for signals that were given already, which is complete from the start. */
   readonly seq: number;
   readonly #context: SubmissionContext;
   readonly #timestamp: boolean;
@@ -127,6 +136,11 @@ export class Submission {
     this.#timestamp = timestamp;
   }
 
+  /** The open file it belongs to. */
+  get session(): Session {
+    return this.#context.session;
+  }
+
   /**
    * Resolves when the work is complete, at once and without a message if it is already. Rejects with HlError:
    * - WaitExpired (ETIMEDOUT) when `timeoutMs` passed first. WAIT_CS itself answers that with status BUSY and no error (uapi.md 4.14);
@@ -134,7 +148,7 @@ export class Submission {
    * - EBUSY when the device is not operational, ENODEV when the daemon is gone, EBADF after close().
    */
   async wait(options: WaitOptions = {}): Promise<WaitResult> {
-    if (!this.#timestamp && this.#context.completions.finished(this.seq)) return FINISHED;
+    if (this.seq === 0 || (!this.#timestamp && this.#context.completions.finished(this.seq))) return FINISHED;
     return await this.#ask(options.timeoutMs);
   }
 
@@ -149,7 +163,7 @@ export class Submission {
 
   /** True when shared memory shows that the work is complete; false says nothing. Costs nanoseconds. */
   peek(): boolean {
-    return this.#context.completions.finished(this.seq);
+    return this.seq === 0 || this.#context.completions.finished(this.seq);
   }
 
   async #ask(timeoutMs: number | undefined): Promise<WaitResult> {
@@ -183,20 +197,26 @@ function toWaitResult(result: Res<'WAIT_CS'>): WaitResult {
 
 /** A submission as it goes on the wire. Throws EINVAL for what cannot be meant, before anything is sent. */
 export function encodeSubmission(session: Session, request: SubmitRequest): unknown[] {
+  return toWire(CS_ENTRY, reqOfSubmission(session, request));
+}
+
+/** The fields of CS. Throws as encodeSubmission does. */
+export function reqOfSubmission(session: Session, request: SubmitRequest): Req<'CS'> {
   const jobs = 'jobs' in request ? request.jobs : [request];
   if (jobs.length === 0) throw new HlError('EINVAL', 'a submission has at least one job', 'CS');
   let flags = request.flags ?? 0;
   if (request.timestamp === true) flags |= CS_FLAGS.TIMESTAMP;
   if (request.timeoutSec !== undefined) flags |= CS_FLAGS.CUSTOM_TIMEOUT;
   if (request.restore !== undefined) flags |= CS_FLAGS.FORCE_RESTORE;
-  const fields: Req<'CS'> = {
+  if (request.reservation !== undefined) flags |= CS_FLAGS.ENCAP_SIGNALS;
+  return {
     chunksRestore: (request.restore ?? []).map((job) => chunkOf(session, job)),
     chunksExecute: jobs.map((job) => chunkOf(session, job)),
     seq: request.stagedSeq ?? 0,
     timeoutSec: request.timeoutSec ?? 0,
     flags,
+    ...(request.reservation === undefined ? {} : { encapsSigHandleId: request.reservation.handle }),
   };
-  return toWire(CS_ENTRY, fields);
 }
 
 const CS_ENTRY = entryOf('CS');
@@ -212,8 +232,20 @@ function chunkOf(session: Session, job: Job): Chunk {
     if (size > cb.size) throw new HlError('EINVAL', `submit: ${size} bytes of a command buffer of ${cb.size}`, 'CS');
     return { handle: cb.handle, queueIndex: job.queue, size, flags: 0 };
   }
+  if ('program' in job) {
+    const { program } = job;
+    if (program.used === 0) throw new HlError('EINVAL', 'submit: the program is empty', 'CS');
+    return chunkOf(session, { queue: job.queue, memory: program.memory, offset: program.offset, size: program.used });
+  }
   const address = resolve(job.memory, { offset: job.offset ?? 0, size: job.size }, session, 'submit');
   return { handle: BigInt(address), queueIndex: job.queue, size: job.size, flags: 0 };
+}
+
+/** One submission. Errors: those of CS. */
+export async function submit(context: SubmissionContext, request: SubmitRequest): Promise<Submission> {
+  const fields = encodeSubmission(context.session, request);
+  context.completions.request();
+  return decodeSubmission(context, await context.session.client.exchange(CS_CODE, fields), request);
 }
 
 /** The answer to a submission. Call it after the await: see IoctlClient.call. */

@@ -2,8 +2,10 @@
 import type { Benchmark } from '../benchmark.js';
 import { dmaBandwidth } from './dma-bandwidth.js';
 import { idleClients } from './idle-clients.js';
+import { peerToPeer } from './peer-to-peer.js';
 import { roundTrip } from './round-trip.js';
 import { scale } from './scale.js';
+import { sharing } from './sharing.js';
 import { startTime } from './start-time.js';
 import { submitLatency } from './submit-latency.js';
 import { submitRate } from './submit-rate.js';
@@ -14,7 +16,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   submitLatency,
   submitRate,
   dmaBandwidth,
+  peerToPeer,
   syncRoundTrips,
+  sharing,
   startTime,
   idleClients,
   scale,
