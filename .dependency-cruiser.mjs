@@ -2,7 +2,7 @@
  * The import rules, from the table in scripts/layers.mjs. Names of packages resolve to their TypeScript sources, so
  * nothing has to be built, and cycles that span packages are found too.
  */
-import { DAEMON_STARTER, LAYERS, PLATFORM_FREE } from './scripts/layers.mjs';
+import { LAYERS, ON_DEMAND, PLATFORM_FREE } from './scripts/layers.mjs';
 
 const packages = Object.keys(LAYERS);
 /** @param {string[]} dirs */
@@ -10,7 +10,7 @@ const source = (dirs) => `^packages/(${dirs.join('|')})/`;
 const testFile = '\\.test\\.ts$';
 
 const layerRules = Object.entries(LAYERS).map(([name, below]) => {
-  const allowed = [name, ...below, ...(name === DAEMON_STARTER.from ? [DAEMON_STARTER.to] : [])];
+  const allowed = [name, ...below, ...ON_DEMAND.filter(({ from }) => from === name).map(({ to }) => to)];
   return {
     name: `layer-${name}`,
     comment: `${name} may import ${below.join(', ') || 'no other package'} (scripts/layers.mjs).`,
@@ -19,6 +19,23 @@ const layerRules = Object.entries(LAYERS).map(([name, below]) => {
     to: { path: '^packages/', pathNot: source(allowed) },
   };
 });
+
+const onDemandRules = ON_DEMAND.flatMap(({ from, file, to, why }) => [
+  {
+    name: `${to}-only-where-it-is-loaded`,
+    comment: `${why} Only ${file} loads it, with a dynamic import.`,
+    severity: 'error',
+    from: { path: source([from]), pathNot: file },
+    to: { path: source([to]) },
+  },
+  {
+    name: `${to}-only-on-demand`,
+    comment: `A static import would load ${to} into every command.`,
+    severity: 'error',
+    from: { path: file },
+    to: { path: source([to]), dynamic: false, dependencyTypesNot: ['type-only'] },
+  },
+]);
 
 /** @satisfies {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -31,21 +48,7 @@ export default {
       from: { path: '^packages/', pathNot: source(packages) },
       to: {},
     },
-    {
-      name: 'kernel-only-when-starting-a-daemon',
-      comment:
-        'The command talks to the kernel over the wire. Only its daemon starter loads it, with a dynamic import.',
-      severity: 'error',
-      from: { path: source([DAEMON_STARTER.from]), pathNot: DAEMON_STARTER.file },
-      to: { path: source([DAEMON_STARTER.to]) },
-    },
-    {
-      name: 'kernel-only-on-demand',
-      comment: 'A static import would load the kernel into every client command.',
-      severity: 'error',
-      from: { path: DAEMON_STARTER.file },
-      to: { path: source([DAEMON_STARTER.to]), dynamic: false, dependencyTypesNot: ['type-only'] },
-    },
+    ...onDemandRules,
     {
       name: 'one-door',
       comment: "A package is entered through its src/index.ts alone: import '@pedrera/<name>'.",

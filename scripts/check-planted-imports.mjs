@@ -45,7 +45,7 @@ const PLANTS = [
   plant('kernel', "import '@pedrera/thunk';", 'layer-kernel', 'kernel imports thunk'),
   plant('wire', "import '@pedrera/hw';", 'layer-wire', 'wire imports hw'),
   plant('cli', "import '@pedrera/silicon';", 'layer-cli', 'cli imports silicon'),
-  plant('cli', "import('@pedrera/kernel');", 'kernel-only-when-starting-a-daemon', 'a client command loads the kernel'),
+  plant('cli', "import('@pedrera/kernel');", 'kernel-only-where-it-is-loaded', 'a client command loads the kernel'),
   plant(
     'cli',
     "import '@pedrera/kernel';",
@@ -53,6 +53,7 @@ const PLANTS = [
     'the starter always loads it',
     'planted-daemon.ts',
   ),
+  plant('cli', "import('@pedrera/explore');", 'explore-only-where-it-is-loaded', 'a command loads the explorer'),
   plant('hw', "import '../../../base/src/errno.js';", 'one-door', 'a deep import by path'),
   plant('hw', "import '@pedrera/base/dist/errno.js';", 'unresolvable', 'a deep import by name'),
   plant('silicon', "import 'node:fs';", 'platform-free', 'silicon opens a file'),

@@ -15,6 +15,8 @@ export const LAYERS = {
   thunk: ['base', 'uapi', 'hw', 'wire'],
   cli: ['base', 'uapi', 'hw', 'wire', 'thunk'],
   shim: ['base', 'uapi'],
+  // Kernel and silicon in one thread, under schedules of its own choice.
+  explore: ['base', 'uapi', 'hw', 'silicon', 'wire', 'kernel'],
   testkit: ['base', 'uapi', 'hw', 'wire', 'thunk', 'cli'],
   // Its tests know the contract only; the kernel is there to run them in process as well.
   conformance: ['base', 'uapi', 'hw', 'wire', 'kernel', 'testkit'],
@@ -23,9 +25,23 @@ export const LAYERS = {
 };
 
 /**
- * The command starts daemons: this one file may load the kernel, when the user asks for it and not before.
+ * What the command loads when the user asks for it and not before, and the files that may: the kernel, to start a daemon,
+ * and the schedule explorer.
  */
-export const DAEMON_STARTER = { from: 'cli', file: '^packages/cli/src/[a-z/-]*daemon\\.ts$', to: 'kernel' };
+export const ON_DEMAND = [
+  {
+    from: 'cli',
+    file: '^packages/cli/src/[a-z/-]*daemon\\.ts$',
+    to: 'kernel',
+    why: 'The command talks to the kernel over the wire.',
+  },
+  {
+    from: 'cli',
+    file: '^packages/cli/src/commands/explore\\.ts$',
+    to: 'explore',
+    why: 'The explorer brings kernel and silicon with it.',
+  },
+];
 
 /**
  * Packages that are the same everywhere: no files, no sockets, no processes, no threads. Their tests may use them.

@@ -5,6 +5,7 @@ import { cat } from './cat.js';
 import { daemon } from './daemon.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
+import { explore } from './explore.js';
 import { inject } from './inject.js';
 import { ls } from './ls.js';
 import { ps } from './ps.js';
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   cat,
   write,
   inject,
+  explore,
   demo,
   daemon,
   version,
