@@ -24,7 +24,7 @@ import {
 /** Products that one output is the sum of, at most: one row of outputs is the least a turn does. */
 const MME_MAX_PRODUCTS = 2 ** 14;
 /** And of all rows of outputs: some minutes of work. */
-const MME_MAX_WORK = 2 ** 30;
+const MME_MAX_WORK = 2 ** 28;
 
 /** All in elements. Dimension 0 is the dense one: columns. */
 export interface MmeTensor {

@@ -10,6 +10,7 @@ const BITS = new Uint32Array(1);
 const FLOAT = new Float32Array(BITS.buffer);
 const BYTES = new Uint8Array(BITS.buffer);
 const BYTE = new Uint8Array(1);
+const NO_FLOATS = new Float32Array(0);
 
 export function floatOfBits(bits: number): number {
   BITS[0] = bits;
@@ -24,8 +25,10 @@ export class MmeWindow {
   #start = 0;
   #end = 0;
   #origin = 0;
-  /** What the last successful read() found. */
-  value = 0;
+  /** The words in view, as what they mean. */
+  #floats: Float32Array = NO_FLOATS;
+  /** Address of the value that could not be reached, after a fault. */
+  faultAddress = 0;
 
   constructor(decoder: AddressDecoder, isWrite: boolean) {
     this.#decoder = decoder;
@@ -36,20 +39,32 @@ export class MmeWindow {
   forget(): void {
     this.#start = 0;
     this.#end = 0;
+    this.#floats = NO_FLOATS;
     this.#access.forget();
   }
 
-  /** DONE or a fault. */
-  read(context: Context, address: number): number {
-    if (address < this.#start || address + WORD_BYTES > this.#end) {
-      const status = this.#open(context, address);
-      if (status !== DONE) return status;
-      if (address + WORD_BYTES > this.#end) return this.#readBytes(context, address);
+  /** Reads `count` values in a row to into[at] and on. DONE or a fault, with faultAddress set. */
+  read(context: Context, address: number, into: Float32Array, at: number, count: number): number {
+    for (let done = 0; done < count; ) {
+      const next = address + WORD_BYTES * done;
+      if (next < this.#start || next + WORD_BYTES > this.#end) {
+        const status = this.#open(context, next);
+        if (status !== DONE) return this.#fault(status, next);
+      }
+      const offset = next - this.#origin;
+      const room = Math.floor((this.#end - next) / WORD_BYTES);
+      if (room === 0 || offset % WORD_BYTES !== 0) {
+        const status = this.#readBytes(context, next);
+        if (status !== DONE) return this.#fault(status, next);
+        into[at + done++] = FLOAT[0] as number;
+        continue;
+      }
+      const floats = this.#floats;
+      const first = offset >>> 2;
+      const run = Math.min(room, count - done);
+      for (let i = 0; i < run; i++) into[at + done + i] = floats[first + i] as number;
+      done += run;
     }
-    const at = address - this.#origin;
-    if (at % WORD_BYTES === 0) BITS[0] = this.#access.words[at >>> 2] as number;
-    else for (let i = 0; i < WORD_BYTES; i++) BYTES[i] = this.#access.bytes[at + i] as number;
-    this.value = FLOAT[0] as number;
     return DONE;
   }
 
@@ -57,10 +72,13 @@ export class MmeWindow {
   write(context: Context, address: number, value: number): number {
     if (address < this.#start || address + WORD_BYTES > this.#end) {
       const status = this.#open(context, address);
-      if (status !== DONE) return status;
+      if (status !== DONE) return this.#fault(status, address);
     }
     FLOAT[0] = value;
-    if (address + WORD_BYTES > this.#end || this.#access.port !== null) return this.#writeBytes(context, address);
+    if (address + WORD_BYTES > this.#end || this.#access.port !== null) {
+      const status = this.#writeBytes(context, address);
+      return status === DONE ? DONE : this.#fault(status, address);
+    }
     const at = address - this.#origin;
     if (at % WORD_BYTES === 0) this.#access.words[at >>> 2] = BITS[0] as number;
     else for (let i = 0; i < WORD_BYTES; i++) this.#access.bytes[at + i] = BYTES[i] as number;
@@ -88,10 +106,12 @@ export class MmeWindow {
       return kind < 0 ? FAULT.razwi : kind;
     }
     this.#end = address + access.after;
+    const { words } = access;
+    if (!this.#isWrite) this.#floats = new Float32Array(words.buffer, words.byteOffset, words.length);
     return DONE;
   }
 
-  /** A word whose bytes lie in more than one piece of memory. */
+  /** A word whose bytes lie in more than one piece of memory, or not as a word in one, into FLOAT. */
   #readBytes(context: Context, address: number): number {
     const access = this.#access;
     for (let i = 0; i < WORD_BYTES; i++) {
@@ -100,7 +120,6 @@ export class MmeWindow {
       BYTES[i] = access.bytes[access.offset] as number;
     }
     this.#end = 0;
-    this.value = FLOAT[0] as number;
     return DONE;
   }
 
@@ -124,6 +143,11 @@ export class MmeWindow {
       }
     }
     return DONE;
+  }
+
+  #fault(status: number, address: number): number {
+    this.faultAddress = address;
+    return status;
   }
 
   #lost(kind: number): number {

@@ -13,8 +13,8 @@ import { floatOfBits, MmeWindow } from './mme-window.js';
 import type { Parts } from './parts.js';
 import { DONE, STALL, TRANSFER } from './status.js';
 
-/** What a product is charged as in bytes moved, so that a turn of either takes as long. */
-const PRODUCT_COST = 64;
+/** What a product is charged as in bytes moved: a turn that only computes takes some milliseconds. */
+const PRODUCT_COST = 512;
 const ROW_COST = 512;
 
 /** How far the rows of a tensor have been walked: offsets in dimensions 1 to 4, from the ROI's base. */
@@ -107,6 +107,8 @@ export class MmeEngine {
   /** The activations that a row of outputs is made of, in the order of summation, and that row's sums. */
   #gathered = new Float32Array(0);
   readonly #sums = new Float32Array(MME_MATRIX_F32);
+  /** A row of weights. */
+  readonly #line = new Float32Array(MME_MATRIX_F32);
 
   constructor(decoder: AddressDecoder) {
     this.#activations = new MmeWindow(decoder, false);
@@ -168,17 +170,18 @@ export class MmeEngine {
           const end = isLowered ? Math.min(at1 + base0 + roi, valid1, at1 + valid0) : Math.min(base0 + roi, valid0);
           const isRow = isIn && (isLowered || contains(at1, valid1));
           const rest = (isLowered ? 0 : at1) + at2 + at3 + at4;
-          for (let c = 0; c < channels; c++) {
-            const dense = first + c;
-            if (!isRow || dense < 0 || dense >= end) {
-              gathered[k++] = padding;
-              continue;
-            }
-            const address = tensor.address + 4 * (dense + rest);
-            const status = window.read(context, address);
-            if (status !== DONE) return this.#fault(status, address);
-            gathered[k++] = window.value;
-          }
+          const from = isRow ? Math.min(channels, Math.max(0, -first)) : channels;
+          const to = Math.max(from, Math.min(channels, end - first));
+          gathered.fill(padding, k, k + channels);
+          const status = window.read(
+            context,
+            tensor.address + 4 * (first + from + rest),
+            gathered,
+            k + from,
+            to - from,
+          );
+          if (status !== DONE) return this.#fault(window, status);
+          k += channels;
         }
       }
     }
@@ -196,9 +199,10 @@ export class MmeEngine {
     const padding = floatOfBits(what.paddingL);
     const gathered = this.#gathered;
     const sums = this.#sums;
+    const line = this.#line;
     const window = this.#weights;
     const at0 = base0 + job.block * stride0;
-    const present = at0 < 0 ? 0 : Math.min(blockWidth(job, half, tensor), valid0 - at0, columns);
+    const present = at0 < 0 ? 0 : Math.max(0, Math.min(blockWidth(job, half, tensor), valid0 - at0, columns));
     sums.fill(0);
     let k = 0;
     for (let z = 0; z < depth; z++) {
@@ -214,15 +218,11 @@ export class MmeEngine {
             const there = isIn ? present : 0;
             const value = gathered[k++] as number;
             const address = tensor.address + 4 * (at0 + at1 + at2 + at3 + at4);
-            for (let column = 0; column < columns; column++) {
-              let weight = padding;
-              if (column < there) {
-                const status = window.read(context, address + 4 * column);
-                if (status !== DONE) return this.#fault(status, address + 4 * column);
-                weight = window.value;
-              }
-              sums[column] = (sums[column] as number) + Math.fround(value * weight);
-            }
+            const status = window.read(context, address, line, 0, there);
+            if (status !== DONE) return this.#fault(window, status);
+            if (there < columns) line.fill(padding, there, columns);
+            for (let column = 0; column < columns; column++)
+              sums[column] = (sums[column] as number) + Math.fround(value * (line[column] as number));
           }
         }
       }
@@ -239,13 +239,13 @@ export class MmeEngine {
     for (let column = 0; column < columns; column++) {
       const address = tensor.address + 4 * (at + column);
       const status = this.#output.write(context, address, this.#sums[column] as number);
-      if (status !== DONE) return this.#fault(status, address);
+      if (status !== DONE) return this.#fault(this.#output, status);
     }
     return DONE;
   }
 
-  #fault(status: number, address: number): number {
-    this.faultAddress = address;
+  #fault(window: MmeWindow, status: number): number {
+    this.faultAddress = window.faultAddress;
     return status;
   }
 }
