@@ -28,6 +28,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,scripts}/**/*.test.ts'],
           exclude: [...never, procTests, fuzzTests],
+          // Only a hang takes this long: no timing decides a test, whatever else the machine is doing.
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },

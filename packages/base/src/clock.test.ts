@@ -109,10 +109,10 @@ describe('RealClock', () => {
       if (!stop) clock.at(0, spin);
     };
     clock.at(0, spin);
-    await new Promise((done) => setImmediate(done));
-    await until(clock, clock.nowNs() + 2e6);
+    // Each turn of this loop is I/O's turn: with a clock that starves it, the test does not end.
+    while (rounds < 3) await new Promise((done) => setImmediate(done));
     stop = true;
-    expect(rounds).toBeGreaterThan(1);
+    await until(clock, clock.nowNs() + 1e6);
   });
 
   it('cancels', async () => {

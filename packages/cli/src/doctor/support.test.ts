@@ -11,6 +11,8 @@ import { renderSupportMarkdown, supportMatrix } from './support.js';
 const HEADER = '/usr/include/misc/habanalabs.h';
 const { rows, counts } = supportMatrix();
 
+/** Names of the importer's test driver, which has a header of its own (uapi.md 6.6). */
+const OTHER_HEADER = /^HL_IMPORTER_/;
 /** Names of the other chips, and of what they alone have. */
 const OTHER_CHIPS = /^(HL_)?(GOYA|GAUDI2)_|^HL_DMA_/;
 
@@ -91,6 +93,7 @@ describe('the C header of 6.1', () => {
 
   it('has every name that a row claims it has', () => {
     const names = new Set(namesOf(readFileSync(HEADER, 'utf8')));
-    expect(rows.flatMap(({ c }) => c).filter((name) => !names.has(name))).toEqual([]);
+    const claimed = rows.flatMap(({ c }) => c).filter((name) => !OTHER_HEADER.test(name));
+    expect(claimed.filter((name) => !names.has(name))).toEqual([]);
   });
 });
