@@ -13,8 +13,8 @@ export const LAYERS = {
   wire: ['base', 'uapi'],
   kernel: ['base', 'uapi', 'hw', 'wire', 'silicon'],
   thunk: ['base', 'uapi', 'hw', 'wire'],
-  cli: ['base', 'uapi', 'hw', 'wire', 'thunk'],
-  shim: ['base', 'uapi'],
+  shim: ['uapi'],
+  cli: ['base', 'uapi', 'hw', 'wire', 'thunk', 'shim'],
   // Kernel and silicon in one thread, under schedules of its own choice.
   explore: ['base', 'uapi', 'hw', 'silicon', 'wire', 'kernel'],
   testkit: ['base', 'uapi', 'hw', 'wire', 'thunk', 'cli'],

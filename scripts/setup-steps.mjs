@@ -176,6 +176,18 @@ async function compile() {
     env: process.env,
     missing: `setup cannot start ${process.execPath}`,
   });
+  const shim = path.join(ROOT, 'packages', 'shim', 'dist');
+  await run('building the library that C programs are preloaded with', {
+    command: process.execPath,
+    args: [path.join(shim, 'main.js')],
+    env: process.env,
+    missing: `setup cannot start ${process.execPath}`,
+  });
+  if (!existsSync(path.join(shim, 'libpedrera_shim.so'))) {
+    console.error(
+      'setup: there is no C compiler (cc), so `pedrera run` and `pedrera env` will not work; all else does',
+    );
+  }
 }
 
 /**

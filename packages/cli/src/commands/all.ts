@@ -5,11 +5,13 @@ import { cat } from './cat.js';
 import { daemon } from './daemon.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
+import { env } from './env.js';
 import { explore } from './explore.js';
 import { inject } from './inject.js';
 import { ls } from './ls.js';
 import { ps } from './ps.js';
 import { queues } from './queues.js';
+import { run } from './run.js';
 import { start } from './start.js';
 import { status } from './status.js';
 import { stop } from './stop.js';
@@ -20,6 +22,8 @@ export const COMMANDS: readonly Command[] = [
   start,
   status,
   stop,
+  run,
+  env,
   doctor,
   queues,
   ps,

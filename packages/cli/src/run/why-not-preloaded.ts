@@ -1,0 +1,49 @@
+/** Why a program ran without the preload library. Owns the look at the file; must not know how programs are started. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+const PT_INTERP = 3;
+const SET_ID_BITS = 0o6000;
+const HEAD_BYTES = 4096;
+
+/** A sentence. */
+export function whyNotPreloaded(command: string, searchPath: string | undefined): string {
+  const file = find(command, searchPath);
+  const start = `${command} ran without the preload library, so it saw no simulated device: `;
+  if (file === undefined) return `${start}the reason is not to be seen`;
+  if ((statSync(file).mode & SET_ID_BITS) !== 0)
+    return `${start}it is setuid or setgid, and the loader ignores LD_PRELOAD there`;
+  const head = headOf(file);
+  if (head.toString('latin1', 0, 4) !== '\x7fELF')
+    return `${start}it is no ELF program, and what it starts did not load it`;
+  return hasInterpreter(head)
+    ? `${start}it is dynamically linked, but its loader does not know LD_PRELOAD or is for another machine`
+    : `${start}it is statically linked (as Go programs are, unless they use cgo); link it dynamically`;
+}
+
+function find(command: string, searchPath = ''): string | undefined {
+  const candidates = command.includes('/') ? [command] : searchPath.split(':').map((dir) => path.join(dir, command));
+  return candidates.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
+}
+
+function headOf(file: string): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  const fd = openSync(file, 'r');
+  try {
+    return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Of a 64-bit little-endian ELF file: whether a loader is asked for, so that it is not static. */
+function hasInterpreter(head: Buffer): boolean {
+  const table = Number(head.readBigUInt64LE(0x20));
+  const size = head.readUInt16LE(0x36);
+  const count = head.readUInt16LE(0x38);
+  for (let i = 0; i < count; i++) {
+    const at = table + i * size;
+    if (at + 4 <= head.length && head.readUInt32LE(at) === PT_INTERP) return true;
+  }
+  return false;
+}
