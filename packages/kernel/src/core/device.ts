@@ -225,6 +225,10 @@ export class HlDevice {
 
   /** The device answers: its heartbeat begins. */
   start(): void {
+    // The daemon may end before the device is up: a heartbeat begun then would keep the process for two periods.
+    if (this.#ending) {
+      return;
+    }
     this.#started = true;
     this.#heartbeat.start();
   }
