@@ -7,9 +7,11 @@
  */
 import type { Clock } from '@pedrera/base';
 import {
+  type AddressWalk,
   type BusRegion,
   type ContextRights,
   type Device,
+  type DeviceFaultRule,
   DoorbellFifo,
   type EngineName,
   type EngineStatus,
@@ -249,6 +251,18 @@ export class ScheduledDevice implements Device {
 
   snapshot(): Promise<ReturnType<Gaudi['snapshot']>> {
     return this.#ask('snapshot', [], () => this.#machine.snapshot());
+  }
+
+  walk(asid: number, address: number): Promise<AddressWalk | null> {
+    return this.#ask('walk', [asid, address], () => this.#machine.walk(asid, address));
+  }
+
+  setTrace(kinds: number, ring: SharedArrayBuffer | null): void {
+    this.#post('setTrace', [kinds], () => this.#machine.setTrace(kinds, ring));
+  }
+
+  setFaultRules(rules: readonly DeviceFaultRule[]): void {
+    this.#post('setFaultRules', [rules], () => this.#machine.setFaultRules(rules));
   }
 
   engineStatus(): Promise<readonly EngineStatus[]> {

@@ -4,6 +4,7 @@
  * Methods without a promise are posted. All methods take effect in the order of the calls, doorbells included.
  */
 
+import type { DeviceFaultRule, DeviceFaultRuleState } from './fault-rules.js';
 import type { InterruptSink } from './interrupts.js';
 import type { EngineName } from './queues.js';
 
@@ -106,6 +107,18 @@ export interface Device {
   writeSram(offset: number, bytes: Uint8Array): Promise<void>;
 
   snapshot(): Promise<DeviceSnapshot>;
+  /** What a context's address leads to, by its rights and translations; null where an access to it would fault. Reads nothing. */
+  walk(asid: number, address: number): Promise<AddressWalk | null>;
+  /**
+   * From now on the device writes what it does into a ring of createTraceRing(); `kinds` are bits of DEVICE_TRACE, null or 0 ends
+   * it. What is under way when it begins is told as begun then.
+   */
+  setTrace(kinds: number, ring: SharedArrayBuffer | null): void;
+  /**
+   * For experiments: the rules that hold from now on, in place of those before. One of the same id goes on counting, whatever else
+   * of it has changed. They outlive a reset.
+   */
+  setFaultRules(rules: readonly DeviceFaultRule[]): void;
   /** What the idle check reads of each engine (device.md 2.4), in the order of ENGINES. */
   engineStatus(): Promise<readonly EngineStatus[]>;
 
@@ -139,6 +152,21 @@ export type StreamState =
   | 'arbitration'
   | 'barrier';
 
+/** How a stream stands with its queue manager's arbiter (device.md 2.5). */
+export interface StreamArbitration {
+  readonly mode: 'priority' | 'weighted';
+  /** It stands at an ARB_POINT. */
+  readonly waiting: boolean;
+  /** Queue of the stream that has the lock, or null. */
+  readonly holder: number | null;
+  /** It waits, nobody has the lock, and the arbiter's quiet time after the last release is not over. */
+  readonly quiet: boolean;
+  /** With which priority it asked last; greater ones come first in mode 'priority'. */
+  readonly priority: number;
+  /** Grants in a row in mode 'weighted'. */
+  readonly weight: number;
+}
+
 export interface StreamSnapshot {
   readonly asid: number;
   /** Of a lower command processor, the queue that gave it the buffer it is in; the first of its engine when it is in none. */
@@ -159,6 +187,8 @@ export interface StreamSnapshot {
     /** Where a write would release it. */
     readonly rdataAddress: number;
   } | null;
+  /** Between the streams of an external or internal queue manager; null while that is switched off, and for a lower processor. */
+  readonly arbitration: StreamArbitration | null;
   readonly fenceCounters: readonly number[];
   /** What register CP_STS shows (device.md 2.4). */
   readonly cpSts: number;
@@ -192,8 +222,28 @@ export interface SyncObjectSnapshot {
 export interface EngineSnapshot {
   readonly name: EngineName;
   readonly busy: boolean;
-  /** By hangEngine(). */
+  /** By hangEngine(), or by a rule of setFaultRules(). */
   readonly hung: boolean;
+  /** Over all contexts together: it is busy while it is for any of them. */
+  readonly times: EngineTimes;
+}
+
+/**
+ * Sums since power-on, in ns; resets do not clear them. An engine is busy while any command processor of it has something it can
+ * do, its turn or not. If none has, it waits for memory while one finds no room on the way out (a FIFO to the host or to another
+ * device is full), and else for synchronisation while one stands at a fence, an arbiter or an engine barrier. One that hangs, or
+ * was stopped by its packets, does neither. The slaves among the matrix engines count nothing.
+ */
+export interface EngineTimes {
+  readonly busyNs: number;
+  readonly waitSyncNs: number;
+  readonly waitMemoryNs: number;
+}
+
+/** For one context, since that was created. */
+export interface ContextEngineTimes extends EngineTimes {
+  readonly engine: EngineName;
+  readonly asid: number;
 }
 
 export interface EngineStatus {
@@ -227,5 +277,24 @@ export interface DeviceSnapshot {
   readonly syncObjects: readonly SyncObjectSnapshot[];
   /** In the order of ENGINES. */
   readonly engines: readonly EngineSnapshot[];
+  /** By context and engine, those that have been used. They run on to `timeNs`. */
+  readonly engineTimes: readonly ContextEngineTimes[];
   readonly counters: DeviceCounters;
+  /** Of setFaultRules(), in its order. */
+  readonly faultRules: readonly DeviceFaultRuleState[];
+}
+
+/** Where an address of a context leads. */
+export interface AddressWalk {
+  /** 'bus': host memory. 'peer': HBM of a device on the bus. 'peer-registers': the registers of one. */
+  readonly space: 'hbm' | 'sram' | 'registers' | 'bus' | 'peer' | 'peer-registers';
+  /** In HBM, SRAM and registers a physical address of the device; on the bus a bus address; of a peer its physical address. */
+  readonly address: number;
+  /** Which device, for the two peers; else null. */
+  readonly device: number | null;
+  /** Whether a translation leads there; false for what is addressed physically. */
+  readonly translated: boolean;
+  readonly writable: boolean;
+  /** How many bytes from the address on lead on in the same way. */
+  readonly size: number;
 }

@@ -5,6 +5,8 @@ export * from './device.js';
 export * from './doorbells.js';
 export * from './events.js';
 export * from './fabric.js';
+export type * from './fault-rules.js';
+export * from './fault-rules.js';
 export * from './interrupts.js';
 export * from './mme.js';
 export {
@@ -23,3 +25,4 @@ export * from './registers.js';
 export * from './ring.js';
 export { SpscFifo } from './spsc-fifo.js';
 export { HARDWARE_SUPPORT, type HardwareSupport } from './support.js';
+export * from './trace-ring.js';

@@ -3,6 +3,7 @@
  * vectors and the event queue of the real device (device.md 8.1). Owns the entries' layout and the list of fault causes.
  */
 
+import { DEVICE_FAULT_ACTIONS, type DeviceFaultHit } from './fault-rules.js';
 import { SpscFifo } from './spsc-fifo.js';
 
 /**
@@ -56,17 +57,20 @@ export interface FaultRecord {
 export interface InterruptSink {
   msi(asid: number, vector: number): void;
   fault(fault: FaultRecord): void;
+  /** A rule of Device.setFaultRules() has struck. Not told of each where they come faster than the host looks. */
+  faultHit?(hit: DeviceFaultHit): void;
 }
 
 const MSI = 1;
 const FAULT_ENTRY = 2;
+const HIT = 3;
 /** In the type word of a fault. */
 const LOWER_CP = 0x100;
 const NONE = 0xffff_ffff;
 const ENTRY_WORDS = 8;
 export const INTERRUPT_FIFO_ENTRIES = 8192;
 
-/** Entry: {type, asid, a, b, c, d, e, f}; MSI a = vector; fault type with LOWER_CP, a = queue, b = ring slot, c/d = address, e = cause, f = opcode. */
+/** Entry: {type, asid, a, b, c, d, e, f}; MSI a = vector; fault type with LOWER_CP, a = queue, b = ring slot, c/d = address, e = cause, f = opcode; hit a = queue, b = rule, c = action. */
 export class InterruptFifo {
   readonly buffer: SharedArrayBuffer;
   readonly #fifo: SpscFifo;
@@ -134,6 +138,15 @@ export class InterruptFifo {
     return true;
   }
 
+  /** Device side. False when the FIFO is full. */
+  tryPushHit({ asid, queue, rule, action }: DeviceFaultHit): boolean {
+    const at = this.#fifo.reserve();
+    if (at < 0) return false;
+    this.#fifo.words.set([HIT, asid, queue, rule, DEVICE_FAULT_ACTIONS.indexOf(action)], at);
+    this.#fifo.commit();
+    return true;
+  }
+
   /** Host side. Hands the oldest entry to the sink; false when there was none. */
   pop(sink: InterruptSink): boolean {
     const at = this.#fifo.peek();
@@ -146,6 +159,13 @@ export class InterruptFifo {
       const vector = word(2);
       this.#fifo.release();
       sink.msi(asid, vector);
+      return true;
+    }
+    if (word(0) === HIT) {
+      const action = DEVICE_FAULT_ACTIONS[word(4)] ?? 'page-fault';
+      const hit: DeviceFaultHit = { asid, queue: word(2), rule: word(3), action };
+      this.#fifo.release();
+      sink.faultHit?.(hit);
       return true;
     }
     const fault: FaultRecord = {

@@ -31,6 +31,19 @@ export class Arbitration {
     return (this.config & ARB_CFG_0_ENABLE) !== 0;
   }
 
+  get isWeighted(): boolean {
+    return (this.config & WEIGHTED_ROUND_ROBIN) !== 0;
+  }
+
+  isWaiting(stream: number): boolean {
+    return (this.requests & (1 << stream)) !== 0;
+  }
+
+  /** What the stream asked with last. */
+  priorityOf(stream: number): number {
+    return this.#priorities[stream] as number;
+  }
+
   request(stream: number, priority: number): void {
     this.requests |= 1 << stream;
     this.#priorities[stream] = priority;
@@ -45,7 +58,7 @@ export class Arbitration {
 
   /** Gives the lock to the stream whose turn it is and returns it. Precondition: requests !== 0, nobody holds the lock. */
   grant(): number {
-    const stream = (this.config & WEIGHTED_ROUND_ROBIN) !== 0 ? this.#weighted() : this.#foremost();
+    const stream = this.isWeighted ? this.#weighted() : this.#foremost();
     this.requests &= ~(1 << stream);
     this.#last = stream;
     this.holder = stream;

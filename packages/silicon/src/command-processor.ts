@@ -29,6 +29,8 @@ export const WAITS_FOR_GRANT = 6;
 export const WAITS_FOR_ENGINE = 7;
 /** Its engine hangs until the device is reset. */
 export const HUNG = 8;
+/** Held back at a packet by a rule of the host's, for some time. */
+export const DELAYED = 9;
 export type ProcessorState =
   | typeof IDLE
   | typeof RUNNABLE
@@ -38,7 +40,8 @@ export type ProcessorState =
   | typeof DEAD
   | typeof WAITS_FOR_GRANT
   | typeof WAITS_FOR_ENGINE
-  | typeof HUNG;
+  | typeof HUNG
+  | typeof DELAYED;
 
 export class CommandProcessor {
   readonly qm: QueueManager;
@@ -108,6 +111,15 @@ export class CommandProcessor {
   transferNumber = 0;
   transferPacketBytes = 0;
 
+  /** While somebody records: since when it has been in its buffer, waited, been in its transfer; else -1 (tracer.ts). */
+  jobSinceNs = -1;
+  waitSinceNs = -1;
+  moveSinceNs = -1;
+  /** How far into the buffer the fault rules have looked; -1: not at all (fault-injector.ts). */
+  examined = -1;
+  /** Such a rule has taken the interrupt at the end of the present job. */
+  losesInterrupt = false;
+
   constructor(qm: QueueManager, index: number) {
     this.qm = qm;
     this.context = qm.context;
@@ -138,7 +150,7 @@ export class CommandProcessor {
 
   /** Whether it can go on by itself, sooner or later. */
   get isActive(): boolean {
-    return this.state === RUNNABLE || this.state === STALLED;
+    return this.state === RUNNABLE || this.state === STALLED || this.state === DELAYED;
   }
 
   /** A write to a fence's RDATA register (device.md 2.5). Returns DONE or the fault of an overflow, which clips. */

@@ -3,8 +3,8 @@
 import { type ContextRights, FAULT_CAUSES } from '@pedrera/hw';
 import { AddressSpace } from './address-space.js';
 import type { CommandProcessor } from './command-processor.js';
+import type { Scheduling } from './parts.js';
 import { engineOfQueue, QueueManager } from './queue-manager.js';
-import type { RunQueue } from './run-queue.js';
 
 export class Context {
   readonly asid: number;
@@ -13,21 +13,21 @@ export class Context {
   /** Streams with a ring, by queue. */
   readonly processors: (CommandProcessor | undefined)[] = [];
   readonly #queueManagers: (QueueManager | undefined)[] = [];
-  readonly #runQueue: RunQueue;
+  readonly #scheduling: Scheduling;
   /** By cause: entry number of the last fault reported apart from a command buffer, or -1 (see FaultReporter.detached). */
   readonly reportedFaults = new Float64Array(FAULT_CAUSES.length + 1).fill(-1);
 
-  constructor(asid: number, rights: ContextRights, runQueue: RunQueue) {
+  constructor(asid: number, rights: ContextRights, scheduling: Scheduling) {
     this.asid = asid;
     this.rights = rights;
-    this.#runQueue = runQueue;
+    this.#scheduling = scheduling;
   }
 
   /** This context's queue manager of an engine (index in ENGINES), made when first needed. */
   queueManager(engineId: number): QueueManager {
     const known = this.#queueManagers[engineId];
     if (known !== undefined) return known;
-    const made = new QueueManager(this, engineId, this.#runQueue);
+    const made = new QueueManager(this, engineId, this.#scheduling);
     this.#queueManagers[engineId] = made;
     return made;
   }

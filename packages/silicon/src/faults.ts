@@ -3,18 +3,20 @@
  * command buffer, one at a time for each cause of a context where there is no command buffer. All of them are counted.
  */
 
-import { FAULT, type InterruptFifo, OPCODE } from '@pedrera/hw';
+import { DEVICE_TRACE, type DeviceFaultHit, FAULT, type InterruptFifo, OPCODE } from '@pedrera/hw';
 import type { AddressDecoder } from './address-decoder.js';
 import type { CommandProcessor } from './command-processor.js';
 import type { Context } from './context.js';
 import type { FaultCaptures } from './fault-captures.js';
 import { engineOfQueue } from './queue-manager.js';
 import { STS1 } from './sts1.js';
+import type { Tracer } from './tracer.js';
 
 export class FaultReporter {
   readonly #interrupts: InterruptFifo;
   readonly #captures: FaultCaptures;
   readonly #decoder: AddressDecoder;
+  readonly #tracer: Tracer;
   /** Entries that completions leave free, for faults that cannot be made to wait. */
   readonly #reserve: number;
   count = 0;
@@ -23,10 +25,11 @@ export class FaultReporter {
   /** Set when something was put into the FIFO; whoever tells the host clears it. */
   raised = false;
 
-  constructor(interrupts: InterruptFifo, captures: FaultCaptures, decoder: AddressDecoder) {
+  constructor(interrupts: InterruptFifo, captures: FaultCaptures, decoder: AddressDecoder, tracer: Tracer) {
     this.#interrupts = interrupts;
     this.#captures = captures;
     this.#decoder = decoder;
+    this.#tracer = tracer;
     this.#reserve = Math.min(64, (interrupts.size + interrupts.free) >> 2);
   }
 
@@ -60,6 +63,8 @@ export class FaultReporter {
       this.#interrupts.tryPushFault(processor.asid, processor.queue, slot, address, cause, opcode, processor.isLower);
       processor.reportedFaults |= bit;
       this.raised = true;
+      if ((this.#tracer.kinds & DEVICE_TRACE.FAULTS) !== 0)
+        this.#tracer.fault(processor.asid, processor.queue, processor.isLower, slot, cause, address);
     }
     this.count++;
     const isWrite = this.#isWrite(cause, opcode, ofEngine);
@@ -74,6 +79,11 @@ export class FaultReporter {
     return opcode >= 0 && opcode !== OPCODE.LOAD_AND_EXE && cause !== FAULT['bad-descriptor'];
   }
 
+  /** A rule has struck. Never waits: the rule's own count is kept in any case. */
+  hit(hit: DeviceFaultHit): void {
+    if (this.hasRoom && this.#interrupts.tryPushHit(hit)) this.raised = true;
+  }
+
   /** A fault that belongs to no packet: a monitor's payload, a write from another device. Never waits. */
   detached(context: Context, queue: number, cause: number, address: number, lowerCp = false): void {
     this.count++;
@@ -85,6 +95,8 @@ export class FaultReporter {
     if (!this.#interrupts.tryPushFault(context.asid, queue, -1, address, cause, -1, lowerCp)) return;
     context.reportedFaults[cause] = entry;
     this.raised = true;
+    if ((this.#tracer.kinds & DEVICE_TRACE.FAULTS) !== 0)
+      this.#tracer.fault(context.asid, queue, lowerCp, -1, cause, address);
   }
 }
 

@@ -9,10 +9,13 @@
 
 import type { Clock } from '@pedrera/base';
 import {
+  type AddressWalk,
   ASID_MAX,
   type BusRegion,
   type ContextRights,
   DCORE_COUNT,
+  DEVICE_TRACE,
+  type DeviceFaultRule,
   type DeviceSnapshot,
   type DoorbellFifo,
   doorbellAsid,
@@ -33,11 +36,14 @@ import {
   SRAM_SIZE,
 } from '@pedrera/hw';
 import { AddressDecoder } from './address-decoder.js';
+import { walkAddress } from './address-walk.js';
 import { BusMemory } from './bus-memory.js';
 import { type CommandProcessor, DEAD, IDLE, RUNNABLE, STALLED } from './command-processor.js';
 import { Context } from './context.js';
 import { DmaEngine } from './dma-engine.js';
+import { EngineTimesBook, WORKS } from './engine-times.js';
 import { FaultCaptures } from './fault-captures.js';
+import { FaultInjector } from './fault-injector.js';
 import { FaultReporter } from './faults.js';
 import { HeadPacket } from './head-packet.js';
 import { HostRegisters } from './host-registers.js';
@@ -45,12 +51,14 @@ import { grantLeases } from './leases.js';
 import { DeviceMemory, type MemorySource } from './memory.js';
 import { MmeEngine } from './mme.js';
 import { PacketLoop, type TurnLimits } from './packet-loop.js';
+import type { Scheduling } from './parts.js';
 import { RegisterBus } from './register-bus.js';
 import { RegisterFile } from './register-file.js';
 import { RunQueue } from './run-queue.js';
 import { armedMonitors, engineStates, engineStatuses, streamSnapshots, syncObjects } from './snapshot.js';
 import { SyncManager } from './sync-manager.js';
 import { Timers } from './timers.js';
+import { Tracer } from './tracer.js';
 
 /** Packets a turn while others wait, and alone. */
 const PACKETS_SHARED = 256;
@@ -114,6 +122,10 @@ export class Gaudi {
   readonly #timers: Timers;
   readonly #hostRegisters: HostRegisters;
   readonly #head: HeadPacket;
+  readonly #times: EngineTimesBook;
+  readonly #tracer: Tracer;
+  readonly #injector: FaultInjector;
+  #hasFaultRules = false;
   /** Contexts a reset took away, until their ASID is used again: the kernel still takes its books down. */
   readonly #forgotten = new Set<number>();
   readonly #fabricSink = {
@@ -133,8 +145,10 @@ export class Gaudi {
     const nowNs = () => options.clock.nowNs();
     this.#dma = new DmaEngine(decoder);
     this.#timers = new Timers(nowNs);
+    this.#tracer = new Tracer(nowNs);
+    this.#times = new EngineTimesBook(nowNs, this.#hangs);
     this.#head = new HeadPacket(this.#bus, decoder);
-    this.#faults = new FaultReporter(options.interrupts, captures, decoder);
+    this.#faults = new FaultReporter(options.interrupts, captures, decoder, this.#tracer);
     this.#registers = new RegisterBus({
       index: options.index,
       decoder,
@@ -143,7 +157,7 @@ export class Gaudi {
       fabricOut: options.fabricOut ?? new Map(),
       contextOf: (asid) => this.#contexts[asid],
     });
-    this.#sync = new SyncManager(this.#registers);
+    this.#sync = new SyncManager(this.#registers, this.#tracer);
     this.#registers.connect(this.#sync);
     this.#hostRegisters = new HostRegisters({
       plain,
@@ -164,8 +178,16 @@ export class Gaudi {
       registers: this.#registers,
       sync: this.#sync,
       timers: this.#timers,
+      tracer: this.#tracer,
       nowNs,
       collapseRepeatedDma: options.collapseRepeatedDma === true,
+    });
+    this.#injector = new FaultInjector({
+      faults: this.#faults,
+      timers: this.#timers,
+      nowNs,
+      head: this.#headWords,
+      hang: (engineId) => this.#hang(engineId),
     });
   }
 
@@ -184,7 +206,7 @@ export class Gaudi {
     if (!(Number.isInteger(asid) && asid > 0 && asid <= ASID_MAX)) throw new RangeError(`no asid ${asid}`);
     if (this.#contexts[asid] !== undefined) throw new Error(`context ${asid} exists`);
     grantLeases(this.#sync, asid, rights.sync);
-    this.#contexts[asid] = new Context(asid, rights, this.#runQueue);
+    this.#contexts[asid] = new Context(asid, rights, this.#scheduling());
     this.#forgotten.delete(asid);
   }
 
@@ -242,8 +264,7 @@ export class Gaudi {
     if (processor === undefined || ring === undefined || ring === null) return;
     processor.pi = pi & (2 * ring.length - 1);
     if (processor.state === IDLE && processor.pi !== processor.fetched) {
-      processor.state = RUNNABLE;
-      this.#runQueue.push(processor);
+      processor.qm.wake(processor);
     }
   }
 
@@ -283,7 +304,7 @@ export class Gaudi {
   hangEngine(engine: EngineName): void {
     const id = ENGINES.indexOf(engine);
     if (id < 0) throw new RangeError(`no engine ${engine}`);
-    this.#loop.hungEngines[id] = 1;
+    this.#hang(id);
   }
 
   /** See Device.reset(). Nothing is zeroed by writing to it: no monitor fires, no peer hears of it. */
@@ -305,13 +326,16 @@ export class Gaudi {
 
   snapshot(): DeviceSnapshot {
     const contexts = [...this.#liveContexts()];
+    this.#times.settle();
+    const timeNs = this.#options.clock.nowNs();
     return {
       index: this.index,
-      timeNs: this.#options.clock.nowNs(),
+      timeNs,
       streams: streamSnapshots(contexts, this.#hangs, this.#headWords),
       monitors: armedMonitors(this.#sync),
       syncObjects: syncObjects(this.#sync),
-      engines: engineStates(contexts, this.#hangs),
+      engines: engineStates(contexts, this.#hangs, this.#times, timeNs),
+      engineTimes: this.#times.ofContexts(contexts, timeNs),
       counters: {
         packets: this.#loop.packets,
         dmaBytes: this.#dma.bytes,
@@ -321,7 +345,24 @@ export class Gaudi {
         monitorsFired: this.#sync.fired,
         faults: this.#faults.count,
       },
+      faultRules: this.#injector.states(),
     };
+  }
+
+  walk(asid: number, address: number): AddressWalk | null {
+    const context = this.#contexts[asid];
+    return context === undefined ? null : walkAddress(context, address, this.#bus, this.#sync);
+  }
+
+  setTrace(kinds: number, ring: SharedArrayBuffer | null): void {
+    const processors = [...this.#liveContexts()].flatMap((context) => [...context.allProcessors()]);
+    this.#tracer.set(kinds, ring, processors);
+    this.#sync.traceChanged();
+  }
+
+  setFaultRules(rules: readonly DeviceFaultRule[]): void {
+    this.#injector.set(rules);
+    this.#hasFaultRules = rules.length > 0;
   }
 
   /** Lets go of all memory. The machine must not be used afterwards. */
@@ -350,6 +391,7 @@ export class Gaudi {
   step(stream?: StreamId): StepResult {
     this.#timers.expire();
     this.#admitStalled();
+    if (this.#times.hasChanges) this.#times.settle();
     const processor =
       stream === undefined
         ? this.#runQueue.shift()
@@ -410,11 +452,27 @@ export class Gaudi {
 
   /** None of its processors runs again, and it can reach nothing any more. */
   #stop(context: Context): void {
-    for (const processor of context.allProcessors()) processor.state = DEAD;
+    for (const processor of context.allProcessors()) {
+      this.#tracer.cut(processor);
+      processor.state = DEAD;
+    }
+    this.#times.forget(context);
     const isDead = (processor: CommandProcessor) => processor.context === context;
     this.#runQueue.remove(isDead);
     this.#stalled.remove(isDead);
     context.space.clear();
+  }
+
+  #scheduling(): Scheduling {
+    return { runQueue: this.#runQueue, times: this.#times, tracer: this.#tracer };
+  }
+
+  #hang(engineId: number): void {
+    this.#loop.hungEngines[engineId] = 1;
+    for (const context of this.#liveContexts()) {
+      const qm = context.peekQueueManager(engineId);
+      if (qm !== undefined) this.#times.note(qm);
+    }
   }
 
   readonly #hangs = (engineId: number): boolean => this.#loop.hungEngines[engineId] !== 0;
@@ -428,9 +486,16 @@ export class Gaudi {
   #turn(processor: CommandProcessor): void {
     const alone = this.#runQueue.isEmpty;
     const packets = alone ? PACKETS_ALONE : PACKETS_SHARED;
-    this.#loop.run(processor, this.#options.turn ?? { packets, bytes: this.#loop.slice.bytes(alone) });
-    if (processor.state === RUNNABLE) this.#runQueue.push(processor);
-    else if (processor.state === STALLED) this.#stalled.push(processor);
+    const limits = this.#options.turn ?? { packets, bytes: this.#loop.slice.bytes(alone) };
+    if (this.#hasFaultRules && this.#injector.concerns(processor))
+      this.#loop.runExamined(processor, limits, this.#injector);
+    else this.#loop.run(processor, limits);
+    const { state, qm } = processor;
+    if (state === RUNNABLE) this.#runQueue.push(processor);
+    else if (state === STALLED) this.#stalled.push(processor);
+    else if ((this.#tracer.kinds & DEVICE_TRACE.WAITS) !== 0) this.#tracer.parked(processor);
+    if (state !== RUNNABLE || qm.times.activity !== WORKS) this.#times.note(qm);
+    if (this.#times.hasChanges) this.#times.settle();
   }
 
   #admitStalled(): void {

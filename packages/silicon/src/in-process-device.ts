@@ -6,9 +6,11 @@
 
 import type { Clock } from '@pedrera/base';
 import {
+  type AddressWalk,
   type BusRegion,
   type ContextRights,
   type Device,
+  type DeviceFaultRule,
   type DeviceSnapshot,
   type EngineName,
   type EngineStatus,
@@ -155,6 +157,18 @@ export class InProcessDevice implements Device {
 
   async snapshot(): Promise<DeviceSnapshot> {
     return this.machine.snapshot();
+  }
+
+  async walk(asid: number, address: number): Promise<AddressWalk | null> {
+    return this.machine.walk(asid, address);
+  }
+
+  setTrace(kinds: number, ring: SharedArrayBuffer | null): void {
+    this.machine.setTrace(kinds, ring);
+  }
+
+  setFaultRules(rules: readonly DeviceFaultRule[]): void {
+    this.machine.setFaultRules(rules);
   }
 
   async engineStatus(): Promise<readonly EngineStatus[]> {

@@ -311,6 +311,7 @@ export function continueComputation(parts: Parts, processor: CommandProcessor, j
     if (status === STALL) return STALL;
     if (status !== DONE && !faults.packet(processor, status, address, OPCODE.WREG_32)) return STALL;
   }
+  if (processor.moveSinceNs >= 0) parts.tracer.moveEnded(processor);
   processor.computation = null;
   processor.qm.transfers--;
   processor.bufferDone += processor.transferPacketBytes;

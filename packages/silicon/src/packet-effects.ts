@@ -5,6 +5,7 @@
 
 import {
   CFG_BASE,
+  DEVICE_TRACE,
   DMA_CORE_REGISTERS,
   FAULT,
   HOST_WINDOW_BASE,
@@ -75,6 +76,7 @@ export function executePacket(parts: Parts, processor: CommandProcessor, words: 
     if (!parts.faults.packet(processor, status, parts.faults.address, opcode)) return STALL;
   } else if (status !== DONE) {
     processor.transferPacketBytes = 4 * size;
+    if (status === TRANSFER && (parts.tracer.kinds & DEVICE_TRACE.MOVES) !== 0) parts.tracer.moveBegan(processor);
     return status;
   }
   processor.at = at + size;
@@ -394,6 +396,7 @@ export function continueTransfer(parts: Parts, processor: CommandProcessor, byte
     if (written === STALL) return STALL;
     if (written !== DONE && !parts.faults.packet(processor, written, completionAddress, OPCODE.LIN_DMA)) return STALL;
   }
+  if (processor.moveSinceNs >= 0) parts.tracer.moveEnded(processor);
   transfer.active = false;
   processor.qm.transfers--;
   processor.bufferDone += processor.transferPacketBytes;

@@ -4,7 +4,7 @@
  * no closures, no bigint in it; the frequent packets are done in place, the others in packet-effects.ts.
  */
 
-import { ENGINES, FAULT, OPCODE, ringAdvance, ringSlot, slotOf, slotOffset } from '@pedrera/hw';
+import { DEVICE_TRACE, ENGINES, FAULT, OPCODE, ringAdvance, ringSlot, slotOf, slotOffset } from '@pedrera/hw';
 import {
   type CommandProcessor,
   FENCED,
@@ -17,6 +17,7 @@ import {
   WAITS_FOR_GRANT,
 } from './command-processor.js';
 import { CommandView } from './command-view.js';
+import type { FaultInjector } from './fault-injector.js';
 import { continueComputation, type MmeJob } from './mme.js';
 import { continueTransfer, executePacket } from './packet-effects.js';
 import type { Parts } from './parts.js';
@@ -96,6 +97,22 @@ export class PacketLoop {
     if (processor.qm.arbitration.requests !== 0) this.#grant(processor.qm, processor);
   }
 
+  /** The same, a packet at a time, with the host's fault rules looking at each. */
+  runExamined(processor: CommandProcessor, limits: TurnLimits, injector: FaultInjector): void {
+    let { packets, bytes } = limits;
+    while (processor.state === RUNNABLE && packets > 0 && bytes > 0) {
+      packets--;
+      if (!processor.inTransfer && processor.bufferDone < processor.bufferBytes) {
+        const { bufferDone } = processor;
+        injector.examine(processor);
+        // Struck: it is held up, or past the packet.
+        if (processor.state !== RUNNABLE || processor.bufferDone !== bufferDone) continue;
+      }
+      this.run(processor, { packets: 1, bytes });
+      bytes = this.#bytesLeft;
+    }
+  }
+
   /**
    * Gives the lock of a queue manager to who is next, once none of its processors can go on without (device.md 2.5). `current`
    * is the one whose turn it is: it is put back by who gave it the turn.
@@ -152,6 +169,8 @@ export class PacketLoop {
   /** The next descriptor of the ring. What an external queue's points to is host memory, given by its bus address. */
   #fetch(processor: CommandProcessor): void {
     const { ring, fetched } = processor;
+    const { tracer } = this.#parts;
+    if (processor.jobSinceNs >= 0) tracer.jobEnded(processor);
     if (ring === null || fetched === processor.pi) {
       processor.state = IDLE;
       return;
@@ -169,6 +188,7 @@ export class PacketLoop {
       }
     } else {
       begin(processor, address, bytes);
+      if ((tracer.kinds & DEVICE_TRACE.JOBS) !== 0) tracer.jobBegan(processor);
     }
     processor.fetched = ringAdvance(fetched, ring.length);
     ring.fetched = processor.fetched;
@@ -184,7 +204,9 @@ export class PacketLoop {
   #takeLower(processor: CommandProcessor): void {
     const { qm } = processor;
     const { fifo } = qm;
+    const { tracer } = this.#parts;
     if (processor.inBuffer) {
+      if (processor.jobSinceNs >= 0) tracer.jobEnded(processor);
       processor.inBuffer = false;
       qm.lowerFinished++;
     }
@@ -200,6 +222,7 @@ export class PacketLoop {
     processor.reportedFaults = 0;
     processor.inBuffer = true;
     begin(processor, fifo.address, fifo.bytes);
+    if ((tracer.kinds & DEVICE_TRACE.JOBS) !== 0) tracer.jobBegan(processor);
   }
 
   #execute(processor: CommandProcessor): void {
@@ -237,7 +260,7 @@ export class PacketLoop {
     const sync = this.#parts.sync;
     const values = sync.values;
     const owners = sync.owners;
-    const watched = sync.watched;
+    const watched = sync.seen;
     const asid = processor.asid;
     const end = processor.end;
     let at = processor.at;
@@ -300,6 +323,8 @@ function begin(processor: CommandProcessor, address: number, bytes: number): voi
   processor.bufferAddress = address;
   processor.bufferBytes = bytes;
   processor.bufferDone = 0;
+  processor.examined = -1;
+  processor.losesInterrupt = false;
 }
 
 /** The processor stands at a packet that has to wait, or that stopped it. */

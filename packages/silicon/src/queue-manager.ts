@@ -24,8 +24,9 @@ import { CommandProcessor, IDLE, RUNNABLE, WAITS_FOR_ENGINE, WAITS_FOR_GRANT } f
 import type { Context } from './context.js';
 import { DmaCore } from './dma-core.js';
 import { EngineRegisters } from './engine-registers.js';
+import { TimeAccount, WORKS } from './engine-times.js';
 import { LowerFifo } from './lower-fifo.js';
-import type { RunQueue } from './run-queue.js';
+import type { Scheduling } from './parts.js';
 import { DONE, ENGINE } from './status.js';
 
 export class QueueManager {
@@ -68,10 +69,14 @@ export class QueueManager {
   lowerFinished = 0;
   /** Processors parked on the engine (WAITS_FOR_ENGINE). */
   parked = 0;
-  readonly #runQueue: RunQueue;
+  /** How long the engine has worked for this context, and waited; the two other fields are the book's. */
+  readonly times = new TimeAccount();
+  isChanged = false;
+  nextChanged: QueueManager | null = null;
+  readonly #scheduling: Scheduling;
 
   /** Precondition: `engineId` names an engine with a queue manager. */
-  constructor(context: Context, engineId: number, runQueue: RunQueue) {
+  constructor(context: Context, engineId: number, scheduling: Scheduling) {
     const engine = ENGINES[engineId];
     const firstQueue = firstQueues[engineId] ?? -1;
     if (engine === undefined || firstQueue < 0) throw new RangeError(`engine ${engineId} has no queue manager`);
@@ -88,7 +93,7 @@ export class QueueManager {
     this.engineRegisters = EngineRegisters.of(engine);
     this.computes = engine.startsWith('MME');
     this.startOffset = this.dmaCore !== null ? DMA_CORE_REGISTERS.COMMIT : (this.engineRegisters?.start ?? -1);
-    this.#runQueue = runQueue;
+    this.#scheduling = scheduling;
   }
 
   get lower(): CommandProcessor | null {
@@ -152,8 +157,11 @@ export class QueueManager {
   }
 
   wake(processor: CommandProcessor): void {
+    const { runQueue, times, tracer } = this.#scheduling;
+    if (processor.waitSinceNs >= 0) tracer.woken(processor);
     processor.state = RUNNABLE;
-    this.#runQueue.push(processor);
+    runQueue.push(processor);
+    if (this.times.activity !== WORKS) times.note(this);
   }
 }
 

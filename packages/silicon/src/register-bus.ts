@@ -196,7 +196,7 @@ export class RegisterBus {
       if (origin === null) this.#reportOverflow(sob, value);
       else if (!this.#options.faults.packet(origin, FAULT['sob-overflow'], addressOfSob(sob), -1)) return STALL;
     }
-    this.#sync.writeSob(sob, value);
+    this.#sync.writeSob(sob, value, origin);
     return DONE;
   }
 

@@ -15,7 +15,7 @@ describe('hung engine', () => {
     machine.run(1, 4, (p) => p.sob(1, 'set', 1));
     const snapshot = machine.device.machine.snapshot();
     expect(snapshot.syncObjects).toMatchObject([{ sob: 1 }]);
-    expect(snapshot.engines.slice(0, 2)).toEqual([
+    expect(snapshot.engines.slice(0, 2)).toMatchObject([
       { name: 'DMA0', busy: true, hung: true },
       { name: 'DMA1', busy: false, hung: false },
     ]);

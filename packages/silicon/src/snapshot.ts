@@ -11,6 +11,7 @@ import {
   MONITORS_PER_DCORE,
   SOBS_PER_DCORE,
   SOBS_PER_GROUP,
+  type StreamArbitration,
   type StreamSnapshot,
   type StreamState,
   type SyncObjectSnapshot,
@@ -19,6 +20,7 @@ import {
 import {
   type CommandProcessor,
   DEAD,
+  DELAYED,
   FENCED,
   HUNG,
   IDLE,
@@ -29,6 +31,7 @@ import {
   WAITS_FOR_GRANT,
 } from './command-processor.js';
 import type { Context } from './context.js';
+import type { EngineTimesBook } from './engine-times.js';
 import { clockGateStatus, cpStatus, dmaCoreStatus, globalStatus, type HeadReader, mmeStatus } from './qm-registers.js';
 import type { SyncManager } from './sync-manager.js';
 
@@ -71,8 +74,24 @@ function streamSnapshot(processor: CommandProcessor, hangs: Hangs, head: HeadRea
             rdataAddress: cpFenceRdataAddress(qm.engine, index, fenceId),
           }
         : null,
+    arbitration: arbitrationOf(processor),
     fenceCounters: [...processor.fences],
     cpSts: cpStatus(processor),
+  };
+}
+
+function arbitrationOf({ qm, index, isLower }: CommandProcessor): StreamArbitration | null {
+  const { arbitration, firstQueue } = qm;
+  if (isLower || !arbitration.enabled) return null;
+  const { holder, isQuiet } = arbitration;
+  const waiting = arbitration.isWaiting(index);
+  return {
+    mode: arbitration.isWeighted ? 'weighted' : 'priority',
+    waiting,
+    holder: holder < 0 ? null : firstQueue + holder,
+    quiet: waiting && holder < 0 && isQuiet,
+    priority: arbitration.priorityOf(index),
+    weight: arbitration.weights[index] as number,
   };
 }
 
@@ -92,6 +111,8 @@ function streamState(processor: CommandProcessor): StreamState {
       return 'barrier';
     case HUNG:
       return 'hung';
+    case DELAYED:
+      return 'running';
     case IDLE:
     case DEAD:
       return 'idle';
@@ -125,8 +146,18 @@ export function syncObjects(sync: SyncManager): SyncObjectSnapshot[] {
 }
 
 /** In the order of ENGINES. */
-export function engineStates(contexts: readonly Context[], hangs: Hangs): EngineSnapshot[] {
-  return engineStatuses(contexts, hangs).map(({ name, idle }, id) => ({ name, busy: !idle, hung: hangs(id) }));
+export function engineStates(
+  contexts: readonly Context[],
+  hangs: Hangs,
+  times: EngineTimesBook,
+  nowNs: number,
+): EngineSnapshot[] {
+  return engineStatuses(contexts, hangs).map(({ name, idle }, id) => ({
+    name,
+    busy: !idle,
+    hung: hangs(id),
+    times: times.ofEngine(id, nowNs),
+  }));
 }
 
 /**

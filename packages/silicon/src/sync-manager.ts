@@ -10,6 +10,7 @@
 
 import {
   DCORE_COUNT,
+  DEVICE_TRACE,
   FAULT,
   MONITORS_PER_DCORE,
   SM_REGISTERS,
@@ -17,8 +18,10 @@ import {
   SOBS_PER_DCORE,
   SOBS_PER_GROUP,
 } from '@pedrera/hw';
+import type { CommandProcessor } from './command-processor.js';
 import { MonitorQueue } from './monitor-queue.js';
 import { DONE, STALL } from './status.js';
+import type { Tracer } from './tracer.js';
 
 const SOBS = DCORE_COUNT * SOBS_PER_DCORE;
 const MONITORS = DCORE_COUNT * MONITORS_PER_DCORE;
@@ -42,6 +45,8 @@ export class SyncManager {
   readonly values = new Uint16Array(SOBS);
   readonly owners = new Uint16Array(SOBS);
   readonly watched = new Int16Array(GROUPS).fill(-1);
+  /** As `watched`; while writes are recorded, as if all of them were, so that the packet loop writes none on its own. */
+  seen = this.watched;
   writes = 0;
   fired = 0;
 
@@ -68,8 +73,11 @@ export class SyncManager {
   sendingHeld = false;
   readonly #sink: PayloadSink;
 
-  constructor(sink: PayloadSink) {
+  readonly #tracer: Tracer;
+
+  constructor(sink: PayloadSink, tracer: Tracer) {
     this.#sink = sink;
+    this.#tracer = tracer;
   }
 
   /** Whether payloads wait for room; retryHeld() tries again. */
@@ -81,12 +89,24 @@ export class SyncManager {
     return word >= 0x8000_0000 && (this.values[sob] as number) + (word & SOB_MAX) > SOB_MAX;
   }
 
-  /** A write in the SOB format (device.md 3.3); an add that overflows stays at the top (device.md 4.2). */
-  writeSob(sob: number, word: number): void {
+  /** The tracer's kinds have changed. */
+  traceChanged(): void {
+    this.seen = (this.#tracer.kinds & DEVICE_TRACE.SYNC) === 0 ? this.watched : new Int16Array(GROUPS);
+  }
+
+  /**
+   * A write in the SOB format (device.md 3.3); an add that overflows stays at the top (device.md 4.2). `origin`: the processor
+   * whose packet it is, if it is one's.
+   */
+  writeSob(sob: number, word: number, origin: CommandProcessor | null = null): void {
+    const before = this.values[sob] as number;
     let value = word & SOB_MAX;
-    if (word >= 0x8000_0000) value = Math.min(value + (this.values[sob] as number), SOB_MAX);
+    if (word >= 0x8000_0000) value = Math.min(value + before, SOB_MAX);
     this.values[sob] = value;
     this.writes++;
+    // A lease that ends zeroes thousands that are zero already: not worth telling.
+    if ((this.#tracer.kinds & DEVICE_TRACE.SYNC) !== 0 && (origin !== null || value !== before))
+      this.#tracer.sobWritten(origin, this.owners[sob] as number, sob, value);
     const group = sob >> 3;
     if ((this.watched[group] as number) >= 0) {
       this.#evaluate(group);
@@ -153,6 +173,8 @@ export class SyncManager {
     this.#condition[monitor] = condition;
     this.#armedBy[monitor] = asid;
     this.#armedFrom[monitor] = queue;
+    if ((this.#tracer.kinds & DEVICE_TRACE.SYNC) !== 0)
+      this.#tracer.armed(asid, queue, monitor, condition, this.#payloadAddress(monitor));
     if (this.#holds(group, condition)) {
       this.#fire(monitor);
       this.#deliver();
@@ -268,6 +290,10 @@ export class SyncManager {
   #fire(monitor: number): void {
     this.#state[monitor] = FIRING;
     this.#firing.push(monitor);
+    if ((this.#tracer.kinds & DEVICE_TRACE.SYNC) === 0) return;
+    const asid = this.#armedBy[monitor] as number;
+    const data = this.#payloadData[monitor] as number;
+    this.#tracer.fired(asid, this.#armedFrom[monitor] as number, monitor, data, this.#payloadAddress(monitor));
   }
 
   #send(monitor: number): boolean {

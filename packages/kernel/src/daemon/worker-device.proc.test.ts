@@ -1,18 +1,24 @@
 /** The calls of the Device interface reach the thread of a device, and its answers come back. */
+import { RealClock } from '@pedrera/base';
 import {
   ARM_RST_CONTROL,
   completionAddress,
   completionWord,
   createRingBuffer,
+  createTraceRing,
+  DEVICE_TRACE,
+  type DeviceTraceRecord,
   encodeMsgLong,
   encodeMsgProt,
   HBM_SIZE,
   KMD_MSG_TO_CPU,
   msiAddress,
+  OPCODE,
   QUEUES,
   RingView,
   SRAM_USER_BASE,
   SRAM_USER_SIZE,
+  TraceReader,
 } from '@pedrera/hw';
 import { SharedMemory } from '@pedrera/wire';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -92,12 +98,63 @@ describe('device in a thread', () => {
     const device = await powerUp();
     device.hangEngine('DMA0');
     expect((await device.engineStatus())[0]).toMatchObject({ name: 'DMA0', idle: false });
-    expect((await device.snapshot()).engines[0]).toEqual({ name: 'DMA0', busy: true, hung: true });
+    expect((await device.snapshot()).engines[0]).toMatchObject({ name: 'DMA0', busy: true, hung: true });
     device.createContext(1, RIGHTS);
     await device.reset();
     expect((await device.engineStatus()).every(({ idle }) => idle)).toBe(true);
     expect(await submit(device, 0x1234)).toBe(3);
     expect(await device.readSram(0x80, 4)).toEqual(Uint8Array.of(0x34, 0x12, 0, 0));
     expect(await device.snapshot()).toMatchObject({ streams: [{ queue: 0, engine: 'DMA0', state: 'idle' }] });
+  });
+
+  it('tells-what-it-does-by-the-same-clock', async () => {
+    const device = await powerUp();
+    const clock = new RealClock();
+    const ring = createTraceRing(64);
+    device.setTrace(DEVICE_TRACE.JOBS, ring);
+    const before = clock.nowNs();
+    await submit(device, 1);
+    const snapshot = await device.snapshot();
+    const after = clock.nowNs();
+    const records: DeviceTraceRecord[] = [];
+    const reader = new TraceReader(ring);
+    reader.drain((record) => void records.push(record));
+    expect(records).toMatchObject([
+      { kind: 'job begin', asid: 1, queue: 0, index: 0 },
+      { kind: 'job end', asid: 1, queue: 0, index: 0 },
+    ]);
+    const moments = [before, ...records.map(({ timeNs }) => timeNs), snapshot.timeNs, after];
+    expect(moments).toEqual([...moments].sort((a, b) => a - b));
+    expect(snapshot.engineTimes).toMatchObject([{ engine: 'DMA0', asid: 1, waitSyncNs: 0, waitMemoryNs: 0 }]);
+    expect(snapshot.engineTimes[0]?.busyNs).toBeGreaterThan(0);
+    expect(snapshot.engineTimes[0]?.busyNs).toBeLessThan(after - before);
+    device.setTrace(0, null);
+    await device.readRegister(0);
+    expect([reader.size, reader.lost]).toEqual([0, 0]);
+  });
+
+  it('walks-addresses-and-follows-rules-of-failure', async () => {
+    const device = await powerUp();
+    device.setFaultRules([
+      {
+        id: 1,
+        queue: 0,
+        asids: null,
+        opcode: OPCODE.MSG_LONG,
+        addresses: null,
+        after: 0,
+        times: 1,
+        perMillion: 1_000_000,
+        seed: 0,
+        action: 'page-fault',
+        delayNs: 0,
+      },
+    ]);
+    expect(await device.walk(1, SRAM_USER_BASE)).toBeNull();
+    // The fault is told before the interrupt.
+    expect(await submit(device, 1)).toBe(-1);
+    expect(await device.walk(1, SRAM_USER_BASE)).toMatchObject({ space: 'sram', size: SRAM_USER_SIZE });
+    expect((await device.snapshot()).faultRules).toEqual([{ id: 1, matched: 1, struck: 1 }]);
+    expect(await device.readSram(0x80, 4)).toEqual(Uint8Array.of(0, 0, 0, 0));
   });
 });

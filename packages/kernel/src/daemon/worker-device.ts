@@ -7,9 +7,11 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '@pedrera/base';
 import {
+  type AddressWalk,
   type BusRegion,
   type ContextRights,
   type Device,
+  type DeviceFaultRule,
   type DeviceSnapshot,
   DoorbellFifo,
   ENGINES,
@@ -189,6 +191,18 @@ export class WorkerDevice implements Device {
 
   snapshot(): Promise<DeviceSnapshot> {
     return this.#ask({ method: 'snapshot', args: [] }) as Promise<DeviceSnapshot>;
+  }
+
+  walk(asid: number, address: number): Promise<AddressWalk | null> {
+    return this.#ask({ method: 'walk', args: [asid, address] }) as Promise<AddressWalk | null>;
+  }
+
+  setTrace(kinds: number, ring: SharedArrayBuffer | null): void {
+    this.#post({ method: 'setTrace', args: [kinds, ring] });
+  }
+
+  setFaultRules(rules: readonly DeviceFaultRule[]): void {
+    this.#post({ method: 'setFaultRules', args: [rules] });
   }
 
   engineStatus(): Promise<readonly EngineStatus[]> {
