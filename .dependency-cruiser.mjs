@@ -71,6 +71,20 @@ export default {
       to: { dependencyTypes: ['core'] },
     },
     {
+      name: 'types-only-in-the-browser',
+      comment: 'The page is served as it is built: a browser cannot find a package.',
+      severity: 'error',
+      from: { path: source(['web']), pathNot: testFile },
+      to: { path: '^packages/', pathNot: source(['web']), dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'browser-knows-no-node',
+      comment: 'web runs in a browser.',
+      severity: 'error',
+      from: { path: source(['web']), pathNot: testFile },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
       name: 'tests-are-not-imported',
       comment: 'What two files share belongs into a file of its own.',
       severity: 'error',

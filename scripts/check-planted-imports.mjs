@@ -44,6 +44,9 @@ const PLANTS = [
   plant('base', "import '@pedrera/hw';", 'layer-base', 'base imports hw'),
   plant('kernel', "import '@pedrera/thunk';", 'layer-kernel', 'kernel imports thunk'),
   plant('wire', "import '@pedrera/hw';", 'layer-wire', 'wire imports hw'),
+  plant('web', "import '@pedrera/uapi';", 'types-only-in-the-browser', 'the page needs a package at run time'),
+  plant('web', "import 'node:fs';", 'browser-knows-no-node', 'the page opens a file'),
+  plant('web', "import type {} from '@pedrera/thunk';", 'layer-web', 'web imports a type of thunk'),
   plant('cli', "import '@pedrera/silicon';", 'layer-cli', 'cli imports silicon'),
   plant('cli', "import('@pedrera/kernel');", 'kernel-only-where-it-is-loaded', 'a client command loads the kernel'),
   plant(

@@ -27,6 +27,12 @@ const STEPS = [
   { name: 'house', what: 'house rules', command: ['node', 'scripts/house-rules.mjs'] },
   { name: 'types', what: 'types of the packages, and their build', command: ['tsc', '--build'] },
   {
+    name: 'bundle',
+    what: 'the built command in a few files',
+    command: ['node', 'scripts/bundle.mjs'],
+    needs: 'types',
+  },
+  {
     name: 'types-scripts',
     what: 'types of the scripts',
     command: ['tsc', '--project', 'tsconfig.scripts.json'],

@@ -7,7 +7,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { renderCliMarkdown, renderSupportMarkdown, supportMatrix } from '../packages/cli/dist/index.js';
+import {
+  renderCliManual,
+  renderCliMarkdown,
+  renderDashboard,
+  renderMetricsMarkdown,
+  renderSupportMarkdown,
+  supportMatrix,
+} from '../packages/cli/dist/index.js';
 import { renderUapiMarkdown } from '../packages/uapi/dist/index.js';
 import { ROOT } from './project.mjs';
 
@@ -22,6 +29,9 @@ const DOCUMENTS = [
     render: () => `${JSON.stringify(matrix, null, 2)}\n`,
   },
   { file: 'docs/cli.md', from: 'packages/cli', render: renderCliMarkdown },
+  { file: 'docs/metrics.md', from: 'packages/cli', render: renderMetricsMarkdown },
+  { file: 'docs/grafana-dashboard.json', from: 'packages/cli', render: renderDashboard },
+  { file: 'packages/cli/man/pedrera.1', from: 'packages/cli', render: renderCliManual },
 ];
 
 const { values } = parseArgs({ options: { check: { type: 'boolean' } } });

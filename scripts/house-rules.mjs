@@ -21,7 +21,7 @@ const CODE = /\.[cm]?[jt]s$/;
 const PACKAGE_CODE = /^packages\/.*\.ts$/;
 /** Where time is made, where it is real for the user, and where it is measured. */
 const TIMED =
-  /\.test\.ts$|^packages\/(cli|testkit|conformance|bench|examples)\/|^packages\/(base\/src\/clock|kernel\/src\/daemon\/main)\.ts$/;
+  /\.test\.ts$|^packages\/(cli|web|testkit|conformance|bench|examples)\/|^packages\/(base\/src\/clock|kernel\/src\/daemon\/main)\.ts$/;
 const TEXT = /\.([cm]?[jt]sx?|jsonc?|md|ya?ml|c|h|sh|txt|html|css|svg)$|(^|\/)(\.[^/]+|Makefile|run)$/;
 const MAX_LINES = 600;
 

@@ -1,6 +1,6 @@
 /**
  * The two steps of setup, each skipped when its inputs and outputs are as the last run left them: install the
- * dependencies with the pinned pnpm, build with tsc. Only one process at a time works in a checkout.
+ * dependencies with the pinned pnpm, build with tsc and bundle what it built. Only one process at a time works in a checkout.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,6 +13,9 @@ import { listFiles, listPackages, ROOT, readJson } from './project.mjs';
 /** Kept in node_modules, so that removing node_modules makes everything stale. */
 const STAMPS = path.join(ROOT, 'node_modules', '.cache', 'pedrera');
 const WORKSPACE_FILES = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'];
+
+/** Beside `src`, what packages keep the sources of C programs in. */
+const C_SOURCES = ['relay', 'c'];
 
 /** A step that failed for a reason the message explains: shown without a stack. */
 export class SetupFailure extends Error {
@@ -135,17 +138,20 @@ function canWriteTo(dir) {
   }
 }
 
-/** What tsc reads. Names, sizes and times: asking tsc itself takes seconds. */
+/** What the build reads. Names, sizes and times: asking tsc itself takes seconds. */
 function buildInputs() {
   const sources = listPackages(ROOT).flatMap(({ dir }) => [
     `packages/${dir}/package.json`,
     `packages/${dir}/tsconfig.json`,
-    ...listFilesIfAny(`packages/${dir}/src`),
+    ...C_SOURCES.concat('src').flatMap((sources) => listFilesIfAny(`packages/${dir}/${sources}`)),
   ]);
-  return digestOfTimes(['tsconfig.base.json', 'tsconfig.json', ...sources], readStamp('installed') ?? '');
+  return digestOfTimes(
+    ['tsconfig.base.json', 'tsconfig.json', 'scripts/bundle.mjs', 'scripts/c-programs.mjs', ...sources],
+    readStamp('installed') ?? '',
+  );
 }
 
-/** What tsc writes, so that a removed or overwritten file is missed. */
+/** What the build writes, so that a removed or overwritten file is missed. */
 function buildOutputs() {
   return digestOfTimes(
     listPackages(ROOT).flatMap(({ dir }) => listFilesIfAny(`packages/${dir}/dist`)),
@@ -176,10 +182,22 @@ async function compile() {
     env: process.env,
     missing: `setup cannot start ${process.execPath}`,
   });
+  await run('bundling', {
+    command: process.execPath,
+    args: [path.join(ROOT, 'scripts', 'bundle.mjs')],
+    env: process.env,
+    missing: `setup cannot start ${process.execPath}`,
+  });
   const shim = path.join(ROOT, 'packages', 'shim', 'dist');
   await run('building the library that C programs are preloaded with', {
     command: process.execPath,
     args: [path.join(shim, 'main.js')],
+    env: process.env,
+    missing: `setup cannot start ${process.execPath}`,
+  });
+  await run('building C programs for tests and benchmarks', {
+    command: process.execPath,
+    args: [path.join(ROOT, 'scripts', 'c-programs.mjs')],
     env: process.env,
     missing: `setup cannot start ${process.execPath}`,
   });

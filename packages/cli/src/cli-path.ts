@@ -2,4 +2,4 @@
 import { fileURLToPath } from 'node:url';
 
 /** The file to give to Node: `node CLI_PATH queues --json`. */
-export const CLI_PATH: string = fileURLToPath(new URL('../bin/pedrera.mjs', import.meta.url));
+export const CLI_PATH: string = fileURLToPath(new URL('../bin/pedrera.cjs', import.meta.url));

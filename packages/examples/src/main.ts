@@ -56,7 +56,7 @@ async function runPrivately(example: string): Promise<number> {
 }
 
 async function startDaemon(socketPath: string, log: string): Promise<ChildProcess> {
-  const pedrera = fileURLToPath(new URL('../../cli/bin/pedrera.mjs', import.meta.url));
+  const pedrera = fileURLToPath(new URL('../../cli/bin/pedrera.cjs', import.meta.url));
   const daemon = fork(pedrera, ['daemon', ...DAEMON_OPTIONS, '--socket', socketPath, '--log-file', log], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { ...process.env, PEDRERA_EXIT_WITH_PARENT: '1' },
