@@ -2,13 +2,15 @@
 import { Prng } from '@pedrera/base';
 import { describe, expect, it } from 'vitest';
 import { CALM, randomWalk } from './chooser.js';
-import { type Exploration, explore, type Failure, replay } from './explore.js';
+import { type Exploration, explore, replay } from './explore.js';
+import type { Failure } from './lab.js';
 import { DeviceMemories } from './memory.js';
 import { run } from './run.js';
 import type { Scenario } from './scenario.js';
 import { SCENARIOS } from './scenarios/all.js';
 import { choices, formatSchedule, parseSchedule } from './schedule.js';
 import type { ViolationKind } from './violation.js';
+import { Workers } from './workers.js';
 import type { Sabotage } from './world.js';
 
 function named(name: string): Scenario {
@@ -83,6 +85,40 @@ const BUGS: readonly {
       }
     },
   },
+  {
+    what: 'a fence that nobody signals when its work ends with an error',
+    scenario: 'fence-death',
+    kind: 'lost-wake-up',
+    says: /fence habanalabs-hl0.* is pending, and nobody is left who would signal it/,
+    sabotage: ({ machine: { fences } }) => {
+      const { witness } = fences;
+      fences.witness = (fence) => {
+        witness?.(fence);
+        fence.setError = () => {
+          fence.signal = () => {};
+        };
+      };
+    },
+  },
+  {
+    what: 'a fence that is signalled again when its work has ended',
+    scenario: 'held-close',
+    kind: 'count',
+    says: /fence habanalabs-hl0.* was signalled 2 times/,
+    sabotage: ({ machine: { fences } }) => {
+      const { witness } = fences;
+      fences.witness = (fence) => {
+        witness?.(fence);
+        const { signal } = fence;
+        fence.signal = (atNs) => {
+          signal(atNs);
+          if (fence.error !== 0) {
+            signal(atNs);
+          }
+        };
+      };
+    },
+  },
 ];
 
 describe.each(BUGS)('planted: $what', ({ scenario: name, kind, says, sabotage }) => {
@@ -152,6 +188,16 @@ describe('a run', () => {
       });
       expect(bug.failure?.kind).toBe(planted.kind);
     }
+  });
+
+  it('comes to the same in one thread as in several', async () => {
+    // Threads load what is built.
+    await using workers = new Workers(2, new URL('../dist/seed-worker.js', import.meta.url));
+    const scenario = named('fence-poll');
+    const options = { scenario, seed: 7, runs: 230 };
+    const shared = await explore({ ...options, workers });
+    expect(shared).toEqual(await explore(options));
+    expect(shared.runs).toBe(230);
   });
 
   it('leaves nothing in device memory for the next one', async () => {

@@ -12,7 +12,7 @@ import {
 /** The dwords of a command buffer. */
 export type Program = Uint32Array;
 
-type Packet = (words: Uint32Array, at: number) => number;
+export type Packet = (words: Uint32Array, at: number) => number;
 
 export function program(...packets: readonly Packet[]): Program {
   const words = new Uint32Array(1024);

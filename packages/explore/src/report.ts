@@ -1,5 +1,6 @@
 /** Explorations for people. Owns the text; must not know how anything was found. */
-import type { Exploration, Failure } from './explore.js';
+import type { Exploration } from './explore.js';
+import type { Failure } from './lab.js';
 import type { Step } from './run.js';
 import { choices, formatSchedule } from './schedule.js';
 

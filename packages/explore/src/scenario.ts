@@ -44,6 +44,7 @@ export interface ScenarioText<C extends string> {
 /** Nothing happens by itself: no heartbeat, no time-out; a reset takes as long as it takes, but no time. */
 const QUIET: Partial<Settings> = {
   defaultTimeoutNs: Number.POSITIVE_INFINITY,
+  dependencyTimeoutNs: Number.POSITIVE_INFINITY,
   heartbeatPeriodNs: 0,
   resetGraceNs: 1e6,
   resetDurationNs: 1e6,

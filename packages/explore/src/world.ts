@@ -11,6 +11,7 @@ import { Box } from './box.js';
 import { Complaints, checkCounts, checkNothingLeft, FreeWatch } from './checks.js';
 import { Client } from './client.js';
 import { ScheduledDevice } from './device.js';
+import { FenceWatch } from './fence-watch.js';
 import type { DeviceMemories } from './memory.js';
 import { type Move, RANK } from './move.js';
 import { Reach } from './reach.js';
@@ -33,6 +34,7 @@ export class World implements Stage {
   readonly #reach = new Reach();
   readonly #watch = new FreeWatch(this.#reach);
   readonly #complaints = new Complaints();
+  readonly #fences: FenceWatch;
   readonly #memories: DeviceMemories;
   readonly #devices: readonly ScheduledDevice[];
   readonly #boxes = new Map<string, Box<unknown>>();
@@ -78,6 +80,7 @@ export class World implements Stage {
     for (const device of this.kernel.machine.devices) {
       this.#watch.watchDevice(device);
     }
+    this.#fences = new FenceWatch(this.kernel);
     sabotage?.(this.kernel, this.#devices);
     const network = {
       connect: (heard: (message: readonly unknown[]) => void, pid: number) =>
@@ -136,6 +139,7 @@ export class World implements Stage {
     } catch (error) {
       // The first thing that went wrong may be the reason for it.
       this.#reach.check();
+      this.#fences.checkSignals();
       throw error;
     }
     if (move.rank !== RANK.deviceTime) {
@@ -161,12 +165,14 @@ export class World implements Stage {
 
   #check(): void {
     this.#reach.check();
+    this.#fences.checkSignals();
     this.#complaints.check(this.kernel);
     const { machine } = this.kernel;
     for (const device of machine.devices) {
       this.#watch.watchFiles(device);
     }
     checkCounts(machine);
+    this.#fences.check();
   }
 
   /** Who waits for what, for people. */

@@ -15,7 +15,7 @@ export {
 export type { DeviceEventName, DeviceEvents, EventOptions } from './events.js';
 export { HostBuffer, type HostBufferOptions } from './host-buffer.js';
 export type { DeviceInfo } from './info.js';
-export { connectDaemon, DaemonClient } from './inspect.js';
+export { connectDaemon, DaemonClient, type RingOptions } from './inspect.js';
 export { type AnyResult, waitAll } from './multi-wait.js';
 export {
   type ArmMonitor,
@@ -43,6 +43,7 @@ export type { ConnectOptions, Greeting } from './session.js';
 export { SharedDescriptor, type TokenOptions } from './shared-descriptor.js';
 export { type Exportable, ImportedBuffer, SharedBuffer } from './sharing.js';
 export { CollectiveEngine, type CollectiveEngineId, Reservation, Signal, type SignalOptions } from './signals.js';
+export type { InspectOptions } from './snapshot.js';
 export { type Part, StagedSubmission, type StageOptions } from './staged.js';
 export {
   type CommandBufferJob,
@@ -69,3 +70,4 @@ export {
 export { type FenceState, SyncFile, type SyncFileState } from './sync-file.js';
 export type { Barriers } from './sync-packets.js';
 export type { SyncedOptions, SyncedSubmission } from './synced.js';
+export { newTraceReader, type ReadOptions, Recording, type TraceBatch, type TraceOptions } from './trace.js';

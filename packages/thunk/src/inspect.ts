@@ -1,7 +1,7 @@
 /**
  * Looking into a running daemon, without opening a device.
  *
- * Owns: the connection and its four questions. Must not know: how answers are shown.
+ * Owns: the connection and its questions. Must not know: how answers are shown.
  */
 import type {
   BuffersSnapshot,
@@ -11,9 +11,21 @@ import type {
   QueuesSnapshot,
   Req,
   Res,
+  RingSnapshot,
+  Snapshot,
 } from '@pedrera/uapi';
 import type { IoctlClient } from './ioctl-client.js';
 import { type ConnectOptions, type Greeted, type Greeting, greet } from './session.js';
+import { addPage, type InspectOptions } from './snapshot.js';
+import { type Recording, startRecording, type TraceOptions } from './trace.js';
+
+export interface RingOptions {
+  readonly device: number;
+  readonly queue: number;
+  readonly asid?: number;
+  readonly from?: number;
+  readonly to?: number;
+}
 
 const ALL_DEVICES = -1;
 
@@ -54,6 +66,37 @@ export class DaemonClient {
   /** The daemon itself and its devices. */
   async inspectDaemon(): Promise<DaemonSnapshot> {
     return (await this.#client.call('INSPECT_DAEMON', {})).snapshot;
+  }
+
+  /** What is asked for, all of it as it was at one moment. Errors: ENXIO, ESRCH for a process nothing is known of. */
+  async inspect({
+    sections,
+    device = ALL_DEVICES,
+    pid = 0,
+    address = 0,
+    about = 0,
+  }: InspectOptions): Promise<Snapshot> {
+    const request = { sections, device, pid, address, about };
+    const { snapshot: whole, next } = await this.#client.call('INSPECT_SNAPSHOT', { ...request, page: 0 });
+    for (let page = next; page !== 0; ) {
+      const more = await this.#client.call('INSPECT_SNAPSHOT', { ...request, page });
+      addPage(whole, more.snapshot);
+      page = more.next;
+    }
+    return whole;
+  }
+
+  /**
+   * The entries of a queue's ring with their packets: of the slots [from, to), or without them from a few before the oldest unfinished one
+   * up to the producer. `asid` is needed where several contexts use the queue. Errors: ENXIO, EINVAL, ENOENT.
+   */
+  async inspectRing({ device, queue, asid = 0, from = 0, to = 0 }: RingOptions): Promise<RingSnapshot> {
+    return (await this.#client.call('INSPECT_RING', { device, queue, asid, from, to })).snapshot;
+  }
+
+  /** Begins a recording, which ends with this connection at the latest. Calls of this connection are not in it. Errors: ENOSPC. */
+  trace(options: TraceOptions = {}): Promise<Recording> {
+    return startRecording(this.#client, options);
   }
 
   /** Any call that needs no open device. */

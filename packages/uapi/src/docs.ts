@@ -41,6 +41,7 @@ const FAMILIES: readonly { readonly title: string; readonly of: (entry: Entry) =
   { title: 'Inspection', of: (entry) => entry.nr === 0x83 },
   { title: 'Virtual files', of: (entry) => entry.nr === 0x84 },
   { title: 'Fault injection', of: (entry) => entry.nr === 0x85 },
+  { title: 'Recording', of: (entry) => entry.nr === 0x89 },
 ];
 
 /** The whole document; `support` is a section about how faithful everything is, from whoever knows packets and queues, too. */

@@ -35,6 +35,28 @@ export interface QueueState {
   asid: number | null;
   /** Age of the oldest unfinished submission. */
   oldestMs: number | null;
+  /** What the stream does: idle, running, fence, dma, stalled, stopped, hung, arbitration, barrier. */
+  state?: string;
+  /** The submission of the oldest unfinished job. */
+  seq?: number | null;
+  /** How it stands with the arbiter of its queue manager; null while that is off. */
+  arbitration?: QueueArbitration | null;
+  /** Entries of its ring. */
+  length?: number;
+  /** Jobs that are held back before the queue until fences signal, or behind such ones. */
+  held?: number;
+}
+
+export interface QueueArbitration {
+  mode: 'priority' | 'weighted';
+  /** It has asked for the grant and not got it. */
+  waiting: boolean;
+  /** The queue that has the lock. */
+  holder: string | null;
+  /** Nobody has the lock, and the arbiter's quiet time after the last release is not over. */
+  quiet: boolean;
+  priority: number;
+  weight: number;
 }
 
 /** Why a stream does not move: its fence, the monitors that could release it, and what those wait for. */
@@ -60,6 +82,8 @@ export interface ClientsSnapshot {
 
 /** One open file. */
 export interface ClientState {
+  /** Number of the connection, as in CallState. */
+  client: number;
   pid: number;
   program: string;
   node: string;
@@ -167,10 +191,14 @@ export interface DaemonSnapshot {
   residentBytes: number;
   /** Live kernel objects by kind. */
   objects: Record<string, number>;
+  /** Objects that files still held when they were closed, since the daemon began, by kind: taken by the release, not cleaned up. */
+  left: Record<string, number>;
   /** Calls that only ever fail (level 'refused') and that clients made, by name, with how often. */
   refused: Record<string, number>;
   /** Of identical moves in a row the devices make only the last one: less work than programs asked for. */
   collapsesRepeatedDma: boolean;
+  /** Rules of failure that wait for their moment. */
+  armedFaults: number;
   devices: DeviceState[];
 }
 
@@ -181,4 +209,49 @@ export interface DeviceState {
   contexts: number;
   hbm: { total: number; used: number };
   resets: { hard: number; soft: number };
+}
+
+/** The ring of one queue of one context, with the packets of the command buffers in it. */
+export interface RingSnapshot {
+  schema: 'pedrera.ring/1';
+  device: number;
+  queue: number;
+  name: string;
+  kind: 'external' | 'internal';
+  asid: number;
+  pid: number;
+  /** Entries of the ring. */
+  length: number;
+  /** Producer and consumer index, and the next entry the device fetches; they run to twice the length. */
+  pi: number;
+  ci: number;
+  fetched: number;
+  entries: RingEntry[];
+  /** The first slot of the range that did not fit; null when all are there. */
+  next: number | null;
+}
+
+/** A descriptor, and the command buffer it points to. */
+export interface RingEntry {
+  slot: number;
+  /** As the producer index counted when it was written; null for one that is not known any more. */
+  index: number | null;
+  /** 'empty': nothing was ever written there. */
+  state: 'done' | 'running' | 'pending' | 'empty';
+  /** The submission it belongs to; null once that is over. */
+  seq: number | null;
+  bytes: number;
+  address: number;
+  packets: RingPacket[];
+  /** Why packets are missing, in words; null when all are there. */
+  unread: string | null;
+}
+
+export interface RingPacket {
+  /** In bytes from the start of the command buffer. */
+  offset: number;
+  name: string;
+  text: string;
+  /** The stream stands at it. */
+  current: boolean;
 }

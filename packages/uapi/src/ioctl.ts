@@ -127,6 +127,13 @@ export interface AbiBinding<Q, S> {
   readonly text?: { readonly field: string; readonly actualSize: string };
   /** The result field's u64s go to a buffer of the caller's size, the rest of it zero, all of it copied back (uapi.md 8). */
   readonly words?: { readonly field: string; readonly pointer: string; readonly size: string };
+  /**
+   * Answered without a message where the completion ring has the number in `seq` and `plain` is 0: the result is then all zero
+   * but for what `success` leaves.
+   */
+  readonly ring?: { readonly seq: string; readonly plain: string; readonly timeoutUs: string };
+  /** Fields of the in struct that name memory of the caller which the device reaches by itself. */
+  readonly memory?: { readonly address: string; readonly size: string };
   readonly success: BlockStart;
   readonly failure: FailureForm;
   /** Forms of a failure that depend on the in struct; the first that holds is taken in place of `failure`. */

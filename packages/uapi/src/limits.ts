@@ -52,6 +52,8 @@ export const MAX_FILE_ENTRIES = 1024;
 /** Bytes of the program name in HELLO. */
 export const MAX_PROGRAM_NAME = 128;
 export const SIDE_TOKEN_BYTES = 16;
+/** Processes that have a file at the same time without having opened it. */
+export const MAX_JOINED = 64;
 /** Bytes of a dma-buf's or sync file's name, without the terminating zero (uapi.md 6.2, 6.5). */
 export const MAX_BUFFER_NAME = 31;
 /** Buffers, and sync files, one submission may name. */
@@ -67,6 +69,15 @@ export const MAX_RDMA_COMPLETIONS = 256;
 /** Memory regions, and transfers under way, one open file of the importer node may have. */
 export const MAX_MEMORY_REGIONS = 4096;
 export const MAX_RDMA_IN_FLIGHT = 1024;
+/** Recordings of all clients together. */
+export const MAX_RECORDINGS = 16;
+/** Least and most memory a recording may ask for, for records its reader has not taken yet. */
+export const MIN_TRACE_BYTES = 64 * 1024;
+export const MAX_TRACE_BYTES = 256 * 1024 * 1024;
+/** Bytes of records one TRACE_READ returns at most. */
+export const MAX_TRACE_READ = 512 * 1024;
+/** Longest a TRACE_READ waits for records. */
+export const MAX_TRACE_WAIT_MS = 60_000;
 /** Largest single host allocation. */
 export const MAX_HOST_BUFFER_SIZE = 2 ** 33;
 

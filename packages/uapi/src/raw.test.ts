@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { magicOf } from './ioctl.js';
 import { decodeStruct, type StructLayout } from './layout.js';
-import { commandNumber, decodeArgs, encodeArgs } from './raw.js';
+import { classicCommand, commandNumber, decodeArgs, encodeArgs } from './raw.js';
 import { decodeReply, encodeCall } from './raw-caller.js';
 import { leavingBlockUntouched, leavingInBlock, requireReadable } from './raw-marks.js';
 import { sampleFields } from './sample.js';
@@ -106,6 +106,15 @@ describe('raw requests', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('an accel node takes the letter and numbers of DRM as well', () => {
+    // DRM_IOWR(DRM_COMMAND_BASE + HL_IOCTL_INFO, 24 bytes) and the last of the six (device.md 10.4).
+    expect(classicCommand(0xc018_6440)).toBe(commandNumber(1, 24));
+    expect(classicCommand(0xc028_6445)).toBe(commandNumber(6, 40));
+    expect(classicCommand(commandNumber(3, 48))).toBe(commandNumber(3, 48));
+    // What DRM answers itself is none of ours.
+    expect(decodeArgs(classicCommand(0xc018_6401), new Uint8Array(24), []).error?.code).toBe('ENOTTY');
   });
 
   it('only the number in the command selects; direction and magic are ignored', () => {

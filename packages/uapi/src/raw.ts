@@ -26,6 +26,23 @@ export function splitCommand(cmd: number): { readonly nr: number; readonly size:
   return { nr: cmd & 0xff, size: (cmd >>> 16) & 0x3fff };
 }
 
+export const DRM_LETTER = 0x64;
+const CLASSIC_LETTER = 0x48;
+/** DRM_COMMAND_BASE, where a driver's own numbers begin; ours begin at 1. */
+export const DRM_FIRST = 0x40;
+const NO_NUMBER = 0xff;
+
+/**
+ * A command to an accel node, in its classic spelling: DRM's letter and numbers came with Linux 6.7, the classic ones are understood
+ * there, too (device.md 10.4). What DRM itself would answer is no call here.
+ */
+export function classicCommand(cmd: number): number {
+  if (((cmd >>> 8) & 0xff) !== DRM_LETTER) return cmd;
+  const nr = cmd & 0xff;
+  const classic = nr >= DRM_FIRST ? nr - DRM_FIRST + 1 : NO_NUMBER;
+  return ((cmd & 0xffff_0000) | (CLASSIC_LETTER << 8) | classic) >>> 0;
+}
+
 export interface RawCall {
   /** The call's name, or what can be said of an unknown one. */
   readonly name: string;

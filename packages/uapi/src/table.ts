@@ -82,8 +82,15 @@ import {
   INFO_SECURED_ATTESTATION,
   INFO_TOTAL_ENERGY,
 } from './ioctls/info-firmware.js';
-import { INJECT } from './ioctls/inject.js';
-import { INSPECT_BUFFERS, INSPECT_CLIENTS, INSPECT_DAEMON, INSPECT_QUEUES } from './ioctls/inspect.js';
+import { INJECT, INJECT_ARM, INJECT_CLEAR, INJECT_LIST } from './ioctls/inject.js';
+import {
+  INSPECT_BUFFERS,
+  INSPECT_CLIENTS,
+  INSPECT_DAEMON,
+  INSPECT_QUEUES,
+  INSPECT_RING,
+  INSPECT_SNAPSHOT,
+} from './ioctls/inspect.js';
 import {
   MEMORY_ALLOC,
   MEMORY_EXPORT_DMABUF_FD,
@@ -94,7 +101,7 @@ import {
   MEMORY_TS_ALLOC,
   MEMORY_UNMAP,
 } from './ioctls/memory.js';
-import { HELLO, MMAP, MUNMAP, OPEN, SIDE_CHANNEL } from './ioctls/session.js';
+import { HELLO, JOIN, MMAP, MUNMAP, OPEN, SIDE_CHANNEL } from './ioctls/session.js';
 import {
   DESCRIPTOR_POLL,
   DMABUF_CLOSE,
@@ -107,12 +114,14 @@ import {
   SYNC_EXPORT,
 } from './ioctls/sharing.js';
 import { CS_SYNCED, SYNC_FILE_CREATE, SYNC_FILE_INFO, SYNC_FILE_MERGE } from './ioctls/sync-file.js';
+import { TRACE_READ, TRACE_START, TRACE_STOP } from './ioctls/trace.js';
 import { WAIT_CS } from './ioctls/wait.js';
 
 export const TABLE = {
   HELLO,
   OPEN,
   SIDE_CHANNEL,
+  JOIN,
   MMAP,
   MUNMAP,
   INFO_HW_IP_INFO,
@@ -208,11 +217,19 @@ export const TABLE = {
   INSPECT_CLIENTS,
   INSPECT_BUFFERS,
   INSPECT_DAEMON,
+  INSPECT_SNAPSHOT,
+  INSPECT_RING,
+  TRACE_START,
+  TRACE_READ,
+  TRACE_STOP,
   FILE_STAT,
   FILE_LIST,
   FILE_READ,
   FILE_WRITE,
   INJECT,
+  INJECT_ARM,
+  INJECT_LIST,
+  INJECT_CLEAR,
 } as const;
 
 export type Table = typeof TABLE;

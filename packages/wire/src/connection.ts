@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { ERRNO, type ErrnoCode, errno, HlError } from '@pedrera/base';
 import { decodeMessage } from './decode.js';
 import { FrameWriter } from './encode.js';
-import { FrameError, FrameReader } from './frame.js';
+import { FRAME_HEADER_BYTES, FrameError, FrameReader } from './frame.js';
 import { type PeerCredentials, peerCredentials } from './peer-credentials.unsafe.js';
 import { sendDescriptor } from './side-channel.unsafe.js';
 
@@ -30,6 +30,9 @@ const FLUSH_BYTES = 48 * 1024;
 let spare: Buffer | null = null;
 
 type State = 'open' | 'closing' | 'closed';
+
+/** Sees the body of each frame, `bytes[from..to)`, before it is handed out and after it is queued. May keep nothing of the bytes. */
+export type FrameTap = (direction: 'in' | 'out', bytes: Uint8Array, from: number, to: number) => void;
 
 /**
  * Reading starts when `onMessage` is called. Handlers are set once, each; messages arrive in order, one at a time.
@@ -53,6 +56,7 @@ export class Connection {
   #reading: 'on' | 'held' | 'off' = 'on';
   #delivering = false;
   #peer: PeerCredentials | undefined;
+  #tap: FrameTap | null = null;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -89,6 +93,11 @@ export class Connection {
     this.#protocolError = fn;
   }
 
+  /** Calls `tap` for each frame from now on; null: no more. */
+  tap(tap: FrameTap | null): void {
+    this.#tap = tap;
+  }
+
   /**
    * Queues a message; never blocks. Ignored once the connection is closing: answers to a peer that has gone are nobody's error.
    * Throws HlError EMSGSIZE for a message longer than `maxFrameBytes`, and sends nothing of it.
@@ -96,7 +105,9 @@ export class Connection {
   send(message: readonly unknown[]): void {
     if (this.#state !== 'open') return;
     this.#out ??= new FrameWriter(takeBuffer());
+    const from = this.#out.length;
     this.#out.append(message, this.#maxFrameBytes);
+    this.#tap?.('out', this.#out.buffer, from + FRAME_HEADER_BYTES, this.#out.length);
     if (this.#out.length >= FLUSH_BYTES) this.#flush();
     else if (!this.#delivering && !this.#flushScheduled) {
       this.#flushScheduled = true;
@@ -182,7 +193,10 @@ export class Connection {
 
   #next(reader: FrameReader): unknown[] | null {
     try {
-      return reader.next() ? decodeMessage(reader.bytes, reader.start, reader.end) : null;
+      if (!reader.next()) return null;
+      const message = decodeMessage(reader.bytes, reader.start, reader.end);
+      this.#tap?.('in', reader.bytes, reader.start, reader.end);
+      return message;
     } catch (error) {
       this.#malformed(
         error instanceof FrameError

@@ -1,5 +1,5 @@
 /** @pedrera/wire: frames, codec, Unix sockets, descriptor passing, shared memory. */
-export { Connection, type ConnectionOptions } from './connection.js';
+export { Connection, type ConnectionOptions, type FrameTap } from './connection.js';
 export { decodeMessage } from './decode.js';
 export { MAX_DEPTH, MAX_VALUES } from './dialect.js';
 export { encodeFrame, FrameWriter } from './encode.js';

@@ -89,8 +89,10 @@ describe('descriptors', () => {
 
   it('daemon-closes', async () => {
     const { channel, connection } = await open();
+    const ended = channel.ended();
     connection.destroy();
     await closing(connection);
+    await ended;
     expect(failure(() => channel.receiveDescriptor()).code).toBe('ECONNRESET');
     await expect(channel.exchange([1], 100)).rejects.toThrow(/EPIPE|ECONNRESET/);
     channel.close();

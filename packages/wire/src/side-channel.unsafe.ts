@@ -4,7 +4,7 @@
  * Owns: the memory layout of msghdr and cmsghdr, and the receiving end, a raw socket, because the one of Node drops descriptors.
  * Must not know: what a tag means, or what is behind a descriptor.
  */
-import { errno } from '@pedrera/base';
+import { errno, HlError } from '@pedrera/base';
 import { decodeMessage } from './decode.js';
 import { encodeFrame } from './encode.js';
 import { FrameReader } from './frame.js';
@@ -147,6 +147,19 @@ export class SideChannel {
     } catch (error) {
       if (fd >= 0) native().libc.close(fd);
       throw error;
+    }
+  }
+
+  /** Resolves when the daemon has closed it, as it does once all of the client is released. Descriptors that still come are dropped. */
+  async ended(): Promise<void> {
+    const byte = Buffer.alloc(1);
+    try {
+      for (;;) {
+        await this.#readable();
+        while (this.#receive(byte));
+      }
+    } catch (error) {
+      if (!(error instanceof HlError) || error.code !== 'ECONNRESET') throw error;
     }
   }
 

@@ -194,7 +194,8 @@ cb.add('cb@mmap-once-at-a-time', { policy: 'both', covers: ['MMAP/EINVAL/mapped'
 cb.add('cb@mmap-length', { policy: 'both', covers: ['MMAP/EINVAL/length'] }, async (env) => {
   const client = await env.open();
   const { handle } = await client.call('CB_CREATE', { size: 5000, flags: 0 });
-  for (const length of [0, 1, 4096, 5000, 12_288]) {
+  // mmap(2) rounds up to pages before the driver sees a length.
+  for (const length of [0, 1, 4096, 12_288, ...(env.mode === 'shim' ? [] : [5000])]) {
     await client.fails('EINVAL', 'MMAP', { offset: handle, length });
   }
   await client.call('MMAP', { offset: handle, length: 8192 });

@@ -1,13 +1,14 @@
 /** DEBUG: coresight units (uapi.md 8). */
 import assert from 'node:assert/strict';
-import { type IoctlName, NR, type Req } from '@pedrera/uapi';
-import { BLOCK_SIZE, block, SOME_POINTER } from '../framework/block.js';
+import { encodeCall, entryOf, type IoctlName, NR, type Req } from '@pedrera/uapi';
+import { BLOCK_SIZE, block, NO_MEMORY, SOME_POINTER } from '../framework/block.js';
 import type { Client } from '../framework/client.js';
 import { TestList } from '../framework/conformance-test.js';
 
 export const debug = new TestList();
 
 const DRAM = 0x2000_0000;
+const OUTPUT_POINTER_AT = 8;
 const trace = { bufferAddress: DRAM, bufferSize: 0x1000, sinkMode: 0 };
 const monitor = {
   startAddr0: 0n,
@@ -100,6 +101,18 @@ for (const unit of UNITS) {
     await debugging(client);
     await client.fails('ENOMEM', name, request(unit, { enable: false, outputSize: 0xffff_ffff }));
   });
+  debug.add(
+    `debug@${title}-output-nowhere`,
+    { modes: ['shim'], covers: [`${name}/EFAULT/output-pointer`] },
+    async (env) => {
+      const client = await env.open();
+      await debugging(client);
+      await client.call(name, request(unit));
+      const { cmd, block: bytes } = encodeCall(entryOf(name), request(unit, { enable: false, outputSize: 24 }));
+      new DataView(bytes.buffer).setBigUint64(OUTPUT_POINTER_AT, NO_MEMORY, true);
+      assert.equal((await client.ioctl(cmd, bytes)).errno, 'EFAULT');
+    },
+  );
   if (limit !== undefined) {
     debug.add(`debug@${title}-register-index`, { covers: [`${name}/EINVAL/reg-index`] }, async (env) => {
       const client = await env.open();

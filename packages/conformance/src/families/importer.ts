@@ -5,6 +5,7 @@ import {
   MAX_RDMA_BYTES,
   MAX_RDMA_COMPLETIONS,
   MR_ACCESS,
+  POLL_EVENTS,
   RDMA_OP,
   RDMA_STATUS,
   type Req,
@@ -13,6 +14,7 @@ import {
 import type { Client } from '../framework/client.js';
 import { TestList } from '../framework/conformance-test.js';
 import type { Env } from '../framework/env.js';
+import { packets } from '../framework/packets.js';
 
 export const importer = new TestList();
 
@@ -20,6 +22,8 @@ const MIB = 2 ** 20;
 const SIZE = 2 * MIB;
 const FILE_FLAGS = 0o2000002;
 const NO_HANDLE = 77;
+const READ = 1;
+const WRITE = 2;
 
 interface Card {
   readonly owner: Client;
@@ -62,6 +66,29 @@ importer.add('own@mr-write-read', { policy: 'shared' }, async (env) => {
   assert.deepEqual((await card.call('MR_GET', { mrHandle, offset: 777, size: 5000 })).data, data);
   assert.deepEqual((await card.call('MR_GET', { mrHandle, offset: 5777, size: 4 })).data, new Uint8Array(4));
   await card.call('IMPORTER_DEREG_MR', { mrHandle });
+});
+
+/** What is no device's needs none: fences can be waited for, merged and left on buffers from a card's node too. */
+importer.add('own@fences-without-a-device', { policy: 'shared' }, async (env) => {
+  const { owner, card, fd } = await cardWithMemory(env);
+  const chunksExecute = [await owner.chunk(packets().fence(1))];
+  const { seq } = await owner.call('CS', { chunksRestore: [], chunksExecute, seq: 0, timeoutSec: 0, flags: 0 });
+  const made = await owner.call('SYNC_FILE_CREATE', { seq });
+  const { fd: fence } = await card.call('DMABUF_OPEN', await owner.call('DMABUF_TOKEN', { fd: made.fd, flags: 0 }));
+  const merged = await card.call('SYNC_FILE_MERGE', { fd: fence, name: 'both', fd2: fence, flags: 0, pad: 0 });
+  await card.call('DMABUF_IMPORT_SYNC_FILE', { fd, flags: WRITE, syncFile: merged.fd });
+  const all = await card.call('DMABUF_EXPORT_SYNC_FILE', { fd, flags: READ });
+  const status = async (file: number) =>
+    (await card.call('SYNC_FILE_INFO', { fd: file, flags: 0, pad: 0, numFences: 0 })).status;
+  assert.equal(await status(all.fd), 0);
+  assert.deepEqual(await card.call('DESCRIPTOR_POLL', { fd, events: POLL_EVENTS.IN, timeoutMs: 0 }), { revents: 0 });
+  const waits = [
+    card.call('DESCRIPTOR_POLL', { fd: all.fd, events: POLL_EVENTS.IN, timeoutMs: -1 }),
+    card.call('DMABUF_SYNC', { fd, flags: READ }),
+  ];
+  await owner.run(packets().release(0, 1), { queue: 6 });
+  assert.deepEqual(await Promise.all(waits), [{ revents: POLL_EVENTS.IN }, {}]);
+  assert.equal(await status(merged.fd), 1);
 });
 
 importer.add(

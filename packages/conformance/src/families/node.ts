@@ -1,6 +1,6 @@
 /** Nodes: open, close, what each node allows (uapi.md 1). */
 import assert from 'node:assert/strict';
-import { type IoctlName, NR, PROTOCOL_VERSION, type Req } from '@pedrera/uapi';
+import { type IoctlName, MAX_JOINED, NR, PROTOCOL_VERSION, type Req, SIDE_TOKEN_BYTES } from '@pedrera/uapi';
 import { BLOCK_SIZE, block } from '../framework/block.js';
 import { cs } from '../framework/client.js';
 import { TestList } from '../framework/conformance-test.js';
@@ -8,14 +8,24 @@ import { packets } from '../framework/packets.js';
 
 export const node = new TestList();
 
-node.add('node@open-unbound', { policy: 'both', covers: ['OPEN/ENXIO/node'] }, async (env) => {
-  for (const name of ['hl1', 'hl_controlD1', 'hl127', 'hl_controlD127']) {
-    await env.openFails('ENXIO', name);
-  }
-});
+node.add(
+  'node@open-unbound',
+  {
+    notInC: 'nothing makes a node in /dev for a device that is not there',
+    policy: 'both',
+    covers: ['OPEN/ENXIO/node'],
+  },
+  async (env) => {
+    for (const name of ['hl1', 'hl_controlD1', 'hl127', 'hl_controlD127']) {
+      await env.openFails('ENXIO', name);
+    }
+  },
+);
 
 node.add('node@open-no-such-name', { policy: 'both', covers: ['OPEN/ENOENT/name'] }, async (env) => {
-  for (const name of ['', 'hl', 'hl00', 'hl-1', 'hl_controlD', 'HL0', 'hl0 ', 'accel0', '../hl0']) {
+  // In /dev both are directories.
+  const directories = env.mode === 'shim' ? [] : ['', 'accel'];
+  for (const name of [...directories, 'hl', 'hl00', 'hl-1', 'hl_controlD', 'HL0', 'hl0 ', '../hl0']) {
     const client = await env.greeted();
     await client.fails('ENOENT', 'OPEN', { node: name });
   }
@@ -28,11 +38,15 @@ node.add('node@open-twice-on-one-connection', { policy: 'both', covers: ['OPEN/E
   await control.fails('EINVAL', 'OPEN', { node: 'hl_controlD0' });
 });
 
-node.add('node@open-again-after-refusal', { policy: 'both' }, async (env) => {
-  const client = await env.greeted();
-  assert.equal((await client.attempt('OPEN', { node: 'hl9' })).errno, 'ENXIO');
-  assert.equal((await client.call('OPEN', { node: 'hl0' })).device, 0);
-});
+node.add(
+  'node@open-again-after-refusal',
+  { notInC: 'nothing makes a node in /dev for a device that is not there', policy: 'both' },
+  async (env) => {
+    const client = await env.greeted();
+    assert.equal((await client.attempt('OPEN', { node: 'hl9' })).errno, 'ENXIO');
+    assert.equal((await client.call('OPEN', { node: 'hl0' })).device, 0);
+  },
+);
 
 node.add('node@exclusive-open', { covers: ['OPEN/EBUSY/active'] }, async (env) => {
   const first = await env.open();
@@ -164,9 +178,39 @@ node.add('node@side-channel-not-first', { policy: 'both', covers: ['SIDE_CHANNEL
   assert.equal((await client.attempt('SIDE_CHANNEL', { token: new Uint8Array(16) })).errno, 'EINVAL');
 });
 
+node.add('node@join-without-a-node', { policy: 'both', covers: ['JOIN/ENOTTY/no-node'] }, async (env) => {
+  const client = await env.greeted();
+  await client.fails('ENOTTY', 'JOIN', {});
+});
+
+node.add('node@join', { policy: 'both', covers: ['JOIN/EMFILE/processes'] }, async (env) => {
+  const client = await env.open();
+  const joined = await client.call('JOIN', {});
+  assert.deepEqual([joined.node, joined.process, joined.sideToken.length], ['hl0', 1, SIDE_TOKEN_BYTES]);
+  const link = await env.transport.connect();
+  await link.attachSide(joined.sideToken);
+  for (let process = 2; process <= MAX_JOINED; process++) {
+    assert.equal((await client.call('JOIN', {})).process, process);
+  }
+  await client.fails('EMFILE', 'JOIN', {});
+  // A number is free again when the process's side connection has ended, and the token opens nothing any more.
+  await link.close();
+  await env.until('the number is free', async () => {
+    const { errno, res } = await client.attempt('JOIN', {});
+    return errno === '' && res?.process === 1 ? true : undefined;
+  });
+  const late = await env.transport.connect();
+  await assert.rejects(late.attachSide(joined.sideToken), /SIDE_CHANNEL/);
+  await late.close();
+});
+
 node.add(
   'node@mmap-without-side-channel',
-  { policy: 'both', covers: ['MMAP/ENOTCONN/no-side-channel'] },
+  {
+    notInC: 'the library connects the side channel by itself',
+    policy: 'both',
+    covers: ['MMAP/ENOTCONN/no-side-channel'],
+  },
   async (env) => {
     const client = await env.greeted();
     await client.call('OPEN', { node: 'hl0' });

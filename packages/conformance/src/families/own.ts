@@ -234,9 +234,95 @@ own.add(
   },
 );
 
-own.add('own@host-memory-of-another', { policy: 'shared' }, async (env) => {
-  const one = await env.open();
-  const other = await env.open();
-  const { address } = await one.call('HOST_ALLOC', { size: HUGE });
-  await other.fails('EFAULT', 'MEMORY_MAP_HOST', { hostVirtAddr: address, hintAddr: 0, size: 4096, flags: 4 });
+const ANY_RULE: Req<'INJECT_ARM'> = {
+  on: 'call',
+  device: -1,
+  pid: 0,
+  call: '',
+  queue: -1,
+  opcode: '',
+  address: 0,
+  length: 0,
+  after: 0,
+  times: 1,
+  perMillion: 1_000_000,
+  seed: 0,
+  action: 'errno',
+  target: 'ENOMEM',
+  value: 0,
+};
+
+own.add(
+  'own@fault-rule-bounds',
+  {
+    covers: [
+      'INJECT_ARM/ENXIO/device',
+      'INJECT_ARM/EINVAL/condition',
+      'INJECT_ARM/EINVAL/chance',
+      'INJECT_ARM/EINVAL/action',
+      'INJECT_CLEAR/ENOENT/id',
+    ],
+  },
+  async (env) => {
+    const watcher = await env.greeted();
+    const refused = (errno: 'ENXIO' | 'EINVAL', rule: Partial<Req<'INJECT_ARM'>>) =>
+      watcher.fails(errno, 'INJECT_ARM', { ...ANY_RULE, ...rule });
+    await refused('ENXIO', { device: 1 });
+    const packet = { on: 'packet', action: 'hang', target: '' } as const;
+    for (const rule of [
+      { call: 'NO_SUCH_CALL' },
+      { call: 'INSPECT_DAEMON' },
+      { queue: 0 },
+      { ...packet, call: 'CS' },
+      { ...packet, queue: 113 },
+      { ...packet, opcode: 'NO_SUCH_PACKET' },
+      { ...packet, address: Number.MAX_SAFE_INTEGER, length: 2 },
+    ] as const) {
+      await refused('EINVAL', rule);
+    }
+    await refused('EINVAL', { perMillion: 0 });
+    await refused('EINVAL', { perMillion: 1_000_001 });
+    for (const rule of [
+      { target: 'ENOSUCH' },
+      { action: 'delay' },
+      { ...packet, action: 'errno' },
+      { ...packet, action: 'delay', value: 0 },
+    ] as const) {
+      await refused('EINVAL', rule);
+    }
+    await watcher.fails('ENOENT', 'INJECT_CLEAR', { id: 4711 });
+    assert.deepEqual((await watcher.call('INJECT_LIST', {})).faults.rules, []);
+  },
+);
+
+own.add('own@fault-rules', { covers: ['INJECT_ARM/ENOSPC/rules'] }, async (env) => {
+  const watcher = await env.greeted();
+  const client = await env.open();
+  const arm = (rule: Partial<Req<'INJECT_ARM'>>) => watcher.call('INJECT_ARM', { ...ANY_RULE, ...rule });
+  const { id } = await arm({ call: 'CB_CREATE', after: 1, times: 2 });
+  const create = async () => (await client.attempt('CB_CREATE', { size: 4096, flags: 0 })).errno;
+  assert.deepEqual([await create(), await create(), await create(), await create()], ['', 'ENOMEM', 'ENOMEM', '']);
+  const { rules } = (await watcher.call('INJECT_LIST', {})).faults;
+  assert.equal(rules.length, 1);
+  const [{ matched, struck, call } = { matched: 0, struck: 0, call: '' }] = rules;
+  assert.deepEqual({ matched, struck, call }, { matched: 4, struck: 2, call: 'CB_CREATE' });
+  assert.equal((await watcher.call('INJECT_CLEAR', { id })).cleared, 1);
+  let armed = 0;
+  while ((await watcher.attempt('INJECT_ARM', ANY_RULE)).errno === '') {
+    armed++;
+  }
+  await watcher.fails('ENOSPC', 'INJECT_ARM', ANY_RULE);
+  assert.equal((await watcher.call('INJECT_CLEAR', { id: 0 })).cleared, armed);
+  assert.equal(await create(), '');
 });
+
+own.add(
+  'own@host-memory-of-another',
+  { notInC: 'all memory of one C program is its own', policy: 'shared' },
+  async (env) => {
+    const one = await env.open();
+    const other = await env.open();
+    const { address } = await one.call('HOST_ALLOC', { size: HUGE });
+    await other.fails('EFAULT', 'MEMORY_MAP_HOST', { hostVirtAddr: address, hintAddr: 0, size: 4096, flags: 4 });
+  },
+);

@@ -1,45 +1,28 @@
 /** Hung engines, events of the device, what they tell and what they reset (uapi.md 7.1, 7.5, 7.6). */
 import assert from 'node:assert/strict';
-import type { Req } from '@pedrera/uapi';
-import { type Client, cs, FOREVER_US } from '../framework/client.js';
+import { type Client, cs } from '../framework/client.js';
 import { TestList } from '../framework/conformance-test.js';
 import type { Env } from '../framework/env.js';
 import { packets } from '../framework/packets.js';
+import {
+  CUSTOM_TIMEOUT,
+  EVENT,
+  FORCE_RESTORE,
+  IN_RESET,
+  resets,
+  revoked,
+  SIGNAL,
+  STAGED_FIRST,
+  waitReq,
+} from './reset-support.js';
 
 export const resetEvents = new TestList();
 
-const CUSTOM_TIMEOUT = 0x200;
-const FORCE_RESTORE = 1;
-const STAGED_FIRST = 0x40 | 0x80;
-const SIGNAL = 0x2;
-const IN_RESET = 1;
 const NEEDS_RESET = 3;
-const EVENT = {
-  TPC_ASSERT: 1,
-  UNDEFINED_OPCODE: 2,
-  DEVICE_RESET: 4,
-  USER_ENGINE_ERR: 0x20,
-  GENERAL_HW_ERR: 0x40,
-} as const;
-
-function waitReq(seq: number): Req<'WAIT_CS'> {
-  return { seq, timeoutUs: FOREVER_US, flags: 0 };
-}
-
-async function resets(file: Client): Promise<number> {
-  return (await file.call('INFO_RESET_COUNT', {})).hardResetCnt;
-}
 
 /** All events since the last look; waits for the first. */
 async function events(env: Env, file: Client): Promise<number> {
   return env.until('an event', async () => (await file.call('INFO_GET_EVENTS', {})).events || undefined);
-}
-
-async function revoked(env: Env, client: Client): Promise<void> {
-  await env.until('the file is revoked', async () => {
-    const { errno } = await client.attempt('INFO_DRAM_USAGE', {});
-    return errno === 'ENODEV' ? true : undefined;
-  });
 }
 
 for (const policy of ['exclusive', 'shared'] as const) {

@@ -3,50 +3,32 @@ import assert from 'node:assert/strict';
 import { Prng } from '@pedrera/base';
 import { ENTRIES, type Entry, type IoctlName, NR, type Req, sampleFields } from '@pedrera/uapi';
 import { BLOCK_SIZE, block, csBlock } from '../framework/block.js';
-import { type Client, cs, FOREVER_US } from '../framework/client.js';
+import { cs, FOREVER_US } from '../framework/client.js';
 import { TestList } from '../framework/conformance-test.js';
-import type { Env } from '../framework/env.js';
 import { packets } from '../framework/packets.js';
+import {
+  CUSTOM_TIMEOUT,
+  EVENT,
+  FORCE_RESTORE,
+  IN_RESET,
+  resets,
+  revoked,
+  SIGNAL,
+  STAGED_FIRST,
+  waitReq,
+} from './reset-support.js';
 
 export const reset = new TestList();
 
-const CUSTOM_TIMEOUT = 0x200;
 /** Time for a busy machine to queue what is to be aborted along with it. */
 const PATIENT_SEC = 2;
 const SKIP_RESET = 0x400;
-const FORCE_RESTORE = 1;
-const STAGED_FIRST = 0x40 | 0x80;
-const SIGNAL = 0x2;
-const IN_RESET = 1;
 const MALFUNCTION = 2;
-const EVENT = {
-  TPC_ASSERT: 1,
-  UNDEFINED_OPCODE: 2,
-  DEVICE_RESET: 4,
-  CS_TIMEOUT: 8,
-  USER_ENGINE_ERR: 0x20,
-  GENERAL_HW_ERR: 0x40,
-} as const;
 
 /** Entries that the test at entry refuses while the device is not operational. */
 const GATED: readonly Entry[] = ENTRIES.filter(
   ({ access, duringReset }) => (access === 'primary' || access === 'both') && !duringReset,
 );
-
-function waitReq(seq: number): Req<'WAIT_CS'> {
-  return { seq, timeoutUs: FOREVER_US, flags: 0 };
-}
-
-async function resets(file: Client): Promise<number> {
-  return (await file.call('INFO_RESET_COUNT', {})).hardResetCnt;
-}
-
-async function revoked(env: Env, client: Client): Promise<void> {
-  await env.until('the file is revoked', async () => {
-    const { errno } = await client.attempt('INFO_DRAM_USAGE', {});
-    return errno === 'ENODEV' ? true : undefined;
-  });
-}
 
 // --- not operational -------------------------------------------------------------------------------------------------------
 

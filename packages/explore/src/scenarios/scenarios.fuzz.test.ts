@@ -29,6 +29,17 @@ const BOTH_WAYS: Readonly<Record<string, readonly string[]>> = {
   'reopen-exclusive': ['OPEN', 'OPEN EBUSY', 'OPEN EAGAIN'],
   'open-reset': ['OPEN', 'OPEN EAGAIN', 'CS', 'CS EBUSY'],
   'reserve-signal': ['CS', 'CS EINVAL'],
+  'fence-death': ['DMABUF_OPEN', 'DMABUF_OPEN ENOENT', 'fence 1', 'fence -5'],
+  'merge-fail': ['fence 1', 'fence -5'],
+  'fence-poll': ['poll: IN', 'poll: nothing', 'DESCRIPTOR_POLL EBADF'],
+  'fence-import': ['held', 'not held'],
+  'fence-order': ['fence 1', 'fence -5', 'held'],
+  'opposite-order': ['held', 'not held', 'left is seen', 'right is seen'],
+  'wait-cycle': ['WAIT_CS ETIMEDOUT', 'held', 'freeing: done', 'freeing: ETIMEDOUT', 'first: done', 'first: BUSY'],
+  'held-close': ['DMABUF_OPEN ENOENT', 'fence 1', 'fence -5', 'held', 'not held'],
+  'held-reset': ['CS_SYNCED', 'CS_SYNCED EBUSY', 'WAIT_CS', 'WAIT_CS EIO', 'fence 1', 'fence -5'],
+  'held-timeout': ['WAIT_CS', 'WAIT_CS ETIMEDOUT', 'fence 1', 'fence -110', 'held', 'not held'],
+  'held-queue': ['held', 'not held'],
   'encaps-reset': ['CS', 'CS EBUSY', 'WAIT_CS', 'WAIT_CS EIO'],
 };
 

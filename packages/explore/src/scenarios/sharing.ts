@@ -7,26 +7,34 @@ import { BYTES, DEVICE_BYTES, DMA_UP, exported, lens, resetDevice, UNTOUCHED } f
 const OURS = 0x0e0e_0e0e;
 const OTHERS = 0x1a1a_1a1a;
 
-const exportClose = scenario({
+/** An import, and work on it, while the exporter closes its file: on one device, or from one to another. */
+function whileExporterCloses(race: { name: string; summary: string; devices: number }): Scenario {
+  return scenario({
+    ...race,
+    clients: ['exporter', 'importer'],
+    async prepare({ exporter, importer }) {
+      await exporter.open('hl0');
+      await importer.open(`hl${race.devices - 1}`);
+      const { token } = await exported(exporter, OURS);
+      const look = await lens(importer);
+      return {
+        exporter: async () => exporter.close(),
+        async importer() {
+          const { res } = await importer.attempt('DMABUF_IMPORT', { token }, ['ENOENT']);
+          if (res !== undefined) {
+            await look(res.address, [OURS]);
+            await importer.call('MEMORY_UNMAP', { deviceVirtAddr: res.address });
+          }
+        },
+      };
+    },
+  });
+}
+
+const exportClose = whileExporterCloses({
   name: 'export-close',
   summary: 'an import, and work on it, while the exporter closes its file',
-  clients: ['exporter', 'importer'],
-  async prepare({ exporter, importer }) {
-    await exporter.open('hl0');
-    await importer.open('hl0');
-    const { token } = await exported(exporter, OURS);
-    const look = await lens(importer);
-    return {
-      exporter: async () => exporter.close(),
-      async importer() {
-        const { res } = await importer.attempt('DMABUF_IMPORT', { token }, ['ENOENT']);
-        if (res !== undefined) {
-          await look(res.address, [OURS]);
-          await importer.call('MEMORY_UNMAP', { deviceVirtAddr: res.address });
-        }
-      },
-    };
-  },
+  devices: 1,
 });
 
 const importFree = scenario({
@@ -195,26 +203,10 @@ const twoCloses = scenario({
   },
 });
 
-const peerClose = scenario({
+const peerClose = whileExporterCloses({
   name: 'peer-close',
   summary: 'device 1 copies from imported memory of device 0 while the exporter closes its file',
   devices: 2,
-  clients: ['exporter', 'importer'],
-  async prepare({ exporter, importer }) {
-    await exporter.open('hl0');
-    await importer.open('hl1');
-    const { token } = await exported(exporter, OURS);
-    const look = await lens(importer);
-    return {
-      exporter: async () => exporter.close(),
-      async importer() {
-        const { res } = await importer.attempt('DMABUF_IMPORT', { token }, ['ENOENT']);
-        if (res !== undefined) {
-          await look(res.address, [OURS]);
-        }
-      },
-    };
-  },
 });
 
 const peerSignal = scenario({

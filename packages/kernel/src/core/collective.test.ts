@@ -1,20 +1,11 @@
 /** Collective waits: who takes part, what blocks, what is given back (uapi.md 4.10, device.md 7). */
-import { HlError } from '@pedrera/base';
-import {
-  encodeFence,
-  encodeMsgLong,
-  encodeMsgShort,
-  encodeNop,
-  fenceRdataAddress,
-  HOST_VA_BASE,
-  sobValue,
-} from '@pedrera/hw';
-import { ALL_ONES_U64, CS_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
+import { encodeMsgShort, HOST_VA_BASE, sobValue } from '@pedrera/hw';
+import { ALL_ONES_U64, CS_FLAGS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import type { OpenFile } from './open-file.js';
 import type { PolicyName } from './policy.js';
 import { TestRig } from './test-rig.js';
-import { waitForSubmission } from './wait.js';
+import { codeNow, done, nop, release, stuck } from './test-support.js';
 
 const W_S = 0;
 const DMA_5 = 5;
@@ -23,24 +14,7 @@ const DMA_5_0 = 21;
 const TPC_7_0 = 69;
 const NIC_0_0 = 73;
 const ALL_PORTS = { nicPortsMask: 0x3ff };
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (words: Uint32Array) => encodeMsgLong(words, 0, { address: fenceRdataAddress(0, 0), value: 1 });
 const onQueue = (queueIndex: number) => ({ handle: 0n, queueIndex, size: 0, flags: 0 });
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
-
-const done = (file: OpenFile, seq: number) => {
-  const result = waitForSubmission(file, seq, 0n);
-  return result instanceof Promise ? undefined : result.status === WAIT_STATUS.COMPLETED;
-};
 
 const signal = (rig: TestRig, file: OpenFile, queue: number) =>
   rig.csNow(file, { flags: CS_FLAGS.SIGNAL, chunksExecute: [onQueue(queue)] });
@@ -61,7 +35,7 @@ describe('COLLECTIVE_WAIT', () => {
     const file = await rig.open();
     rig.submit(file, 0, stuck);
     const { seq } = signal(rig, file, 0);
-    expect(codeOf(() => collective(rig, file, { queue: 1, seq }))).toBe('EINVAL');
+    expect(codeNow(() => collective(rig, file, { queue: 1, seq }))).toBe('EINVAL');
     expect(file.requireContext.counters.validation).toBe(1);
     expect(file.requireContext.pending.nextSeq).toBe(3);
     await file.requireContext.stop();
@@ -73,11 +47,11 @@ describe('COLLECTIVE_WAIT', () => {
     rig.submit(file, 0, stuck);
     const { seq } = signal(rig, file, 0);
     for (const engine of [0, 4, 12, 20, 99]) {
-      expect(codeOf(() => collective(rig, file, { queue: 1, seq, engine }))).toBe('EINVAL');
+      expect(codeNow(() => collective(rig, file, { queue: 1, seq, engine }))).toBe('EINVAL');
     }
     expect(file.requireContext.counters).toMatchObject({ validation: 0, parsing: 0 });
     expect(file.requireContext.pending.nextSeq).toBe(8);
-    expect(codeOf(() => collective(rig, file, { queue: 9, seq }))).toBe('EINVAL');
+    expect(codeNow(() => collective(rig, file, { queue: 9, seq }))).toBe('EINVAL');
     expect(file.requireContext.counters.validation).toBe(1);
     await file.requireContext.stop();
   });
@@ -104,7 +78,7 @@ describe('COLLECTIVE_WAIT', () => {
       expect(typeof used === 'object' && used.queuesUsed()).toEqual([6, DMA_5_0 + 2, ...nics]);
       rig.run();
       expect([done(file, waiting.seq), behind.finished]).toEqual([false, false]);
-      rig.submit(file, 1, release);
+      rig.submit(file, 1, release(0));
       rig.run();
       expect([done(file, waiting.seq), behind.finished]).toEqual([true, true]);
       expect(context.faults).toBe(0);
@@ -120,7 +94,7 @@ describe('COLLECTIVE_WAIT', () => {
       rig.submit(file, 0, stuck);
       const { seq } = signal(rig, file, 0);
       const waiting = collective(rig, file, { queue: 5, seq, engine });
-      rig.submit(file, 1, release);
+      rig.submit(file, 1, release(0));
       rig.run();
       expect(done(file, waiting.seq)).toBe(true);
       // Group 2: stream 1, its first. Ten ports and one engine each.
@@ -159,7 +133,7 @@ describe('COLLECTIVE_WAIT', () => {
     const waiting = collective(rig, file, { queue: 4, seq, engine: TPC_7 });
     const used = file.requireContext.pending.lookup(waiting.seq);
     expect(typeof used === 'object' && used.queuesUsed()).toEqual([4, TPC_7_0, NIC_0_0 + 8, NIC_0_0 + 32]);
-    rig.submit(file, 1, release);
+    rig.submit(file, 1, release(0));
     rig.run();
     expect(done(file, waiting.seq)).toBe(true);
     const values = await Promise.all([2, 8, 10, 3].map((i) => rig.sob(W_S, i)));
@@ -194,12 +168,12 @@ describe('COLLECTIVE_WAIT', () => {
     expect(blocks[0]?.address).toBe(HOST_VA_BASE);
     rig.submit(file, 0, stuck);
     const { seq } = signal(rig, file, 0);
-    expect(codeOf(() => collective(rig, file, { queue: 1, seq }))).toBe('EFAULT');
+    expect(codeNow(() => collective(rig, file, { queue: 1, seq }))).toBe('EFAULT');
     expect(file.requireContext.counters.outOfMem).toBe(1);
     for (const block of blocks) {
       pool.free(block);
     }
-    expect(codeOf(() => collective(rig, file, { queue: 1, seq }))).toBe('ok');
+    expect(codeNow(() => collective(rig, file, { queue: 1, seq }))).toBe('ok');
     await file.requireContext.stop();
   });
 });

@@ -8,6 +8,7 @@
  */
 import { errno, RefCounted } from '@pedrera/base';
 import { hostBufferAddress } from '@pedrera/uapi';
+import type { Birth } from './caller.js';
 import type { Context } from './context.js';
 import type { HandleTable } from './handle-table.js';
 import type { HostRange } from './host-memory.js';
@@ -24,6 +25,7 @@ export abstract class HostObject extends RefCounted {
   readonly file: OpenFile;
   readonly range: HostRange;
   readonly id: number;
+  readonly birth: Birth;
   /** The client has this object mapped; the mapping holds a reference. */
   mapped = false;
   /** The creation reference is gone: the owner destroyed the handle. */
@@ -35,6 +37,7 @@ export abstract class HostObject extends RefCounted {
     this.file = file;
     this.range = range;
     this.#table = table;
+    this.birth = file.caller.birth();
     this.id = table.add(this);
   }
 

@@ -183,12 +183,41 @@ export class ContextQueue {
   /** The job that has been on the queue for longest. */
   oldestJob(): Job | undefined {
     let oldest: Job | undefined;
-    for (const job of this.jobs) {
-      if (job !== undefined && (oldest === undefined || this.#distance(job.index) > this.#distance(oldest.index))) {
-        oldest = job;
-      }
+    if (this.#used === 0) {
+      return undefined;
+    }
+    for (const job of this.liveJobs()) {
+      oldest = job;
     }
     return oldest;
+  }
+
+  /** The jobs on the queue, newest first. Looks no further back than the oldest of them. */
+  *liveJobs(): IterableIterator<Job> {
+    let index = this.#pi;
+    for (let left = this.#used, looks = this.length; left > 0 && looks > 0; looks--) {
+      index = ringAdvance(index, this.length, -1);
+      const job = this.jobs[ringSlot(index, this.length)];
+      if (job !== undefined) {
+        left--;
+        yield job;
+      }
+    }
+  }
+
+  /** Index of the next descriptor the device will fetch. */
+  get fetched(): number {
+    return this.#ring.fetched;
+  }
+
+  /** How the descriptor at an index stands: one that was fetched last runs, until its job is over. */
+  progressAt(index: number): 'pending' | 'running' | 'done' {
+    const distance = this.#distance(index);
+    const { pending } = this;
+    if (distance <= pending) {
+      return 'pending';
+    }
+    return distance === pending + 1 && this.jobs[ringSlot(index, this.length)]?.index === index ? 'running' : 'done';
   }
 
   /** The queue entry in a slot: where its command buffer lies on the bus, and how long it is. */

@@ -7,6 +7,8 @@
  */
 import { type ErrnoCode, errno, HlError, RefCounted } from '@pedrera/base';
 import { DCORE, type SyncLease } from '@pedrera/hw';
+import { TRACE_KIND } from '@pedrera/uapi';
+import type { Birth, Caller } from './caller.js';
 import { Captures } from './captures.js';
 import { ContextQueue } from './context-queue.js';
 import { CsCounters, type DropReason } from './counters.js';
@@ -37,6 +39,7 @@ export interface StopVerdict {
 
 export interface FaultReport {
   readonly queue: number;
+  readonly address: number;
   /** Undefined when no job of a ring caused it (a monitor's payload). */
   readonly ringSlot: number | undefined;
   readonly text: string;
@@ -58,6 +61,7 @@ export class Context extends RefCounted {
   /** Bytes of MEMORY ALLOC (uapi.md 5.1, 5.2). */
   dramUsed = 0;
   faults = 0;
+  lastFault: { readonly address: number; readonly text: string; readonly atNs: number } | undefined;
   submitted = 0;
   /** Device memory this context allocated under `shared`. */
   readonly allocations = new Set<Allocation>();
@@ -68,6 +72,8 @@ export class Context extends RefCounted {
   /** First errors since the open: the device's, or its own where the device is shared. */
   readonly captures: Captures;
 
+  birth: Birth;
+  #caller: Caller | undefined;
   readonly #queues: (ContextQueue | undefined)[] = [];
   #unfinished = 0;
   readonly #tdr = new Tdr(this);
@@ -83,13 +89,25 @@ export class Context extends RefCounted {
     this.asid = asid;
     this.pid = pid;
     this.captures = device.policy.ownsDevice ? device.captures : new Captures();
-    this.addressSpace = new AddressSpace(device.hardware, asid);
-    this.patchedPool = new PatchedPool(device.bus);
+    this.birth = { atNs: device.clock.nowNs(), call: 0 };
+    this.addressSpace = new AddressSpace(device.hardware, asid, () => this.#caller?.birth() ?? this.birth);
+    this.patchedPool = new PatchedPool(device.bus, device.patchedBytesPerContext);
     this.reservations = new Reservations(this);
   }
 
   get unfinished(): number {
     return this.#unfinished;
+  }
+
+  /** The file's calls are what makes its mappings. */
+  openedBy(caller: Caller): void {
+    this.#caller = caller;
+    this.birth = caller.birth();
+  }
+
+  /** The submission whose time-out runs; see Tdr. */
+  runningTimeout(nowNs: number): ReturnType<Tdr['running']> {
+    return this.#tdr.running(nowNs);
   }
 
   /** Number of the timeline that the fences of a queue's submissions are on. */
@@ -199,6 +217,7 @@ export class Context extends RefCounted {
   started(submission: Submission): void {
     this.get();
     this.submitted++;
+    this.device.submissions.started++;
     submission.submitted = true;
     submission.submittedNs = this.device.clock.nowNs();
     this.#tdr.started(submission, this.#unfinished++ === 0);
@@ -212,12 +231,15 @@ export class Context extends RefCounted {
     }
   }
 
-  onFault(report: FaultReport): void {
+  /** Returns the submission whose packet it was, if that is known. */
+  onFault(report: FaultReport): Submission | undefined {
     this.faults++;
+    this.lastFault = { address: report.address, text: report.text, atNs: this.device.clock.nowNs() };
     const job = report.ringSlot === undefined ? undefined : this.#queues[report.queue]?.jobs[report.ringSlot];
     if (job !== undefined && this.device.policy.failOnFault) {
       job.submission.fault ??= report.text;
     }
+    return job?.submission;
   }
 
   /** The submission was refused before it was queued: its number is spent, and reads COMPLETED (uapi.md 4.6). */
@@ -228,7 +250,11 @@ export class Context extends RefCounted {
 
   /** It was deferred, and is given up before any of its jobs was queued. */
   neverStarted(submission: Submission, outcome: Outcome): void {
-    submission.finish(this.device.clock.nowNs(), outcome);
+    this.device.submissions.started++;
+    this.device.submissions.failed++;
+    const now = this.device.clock.nowNs();
+    this.#traceEnd(submission, now, outcome);
+    submission.finish(now, outcome);
     this.pending.finished(submission);
   }
 
@@ -259,9 +285,16 @@ export class Context extends RefCounted {
       for (const job of submission.held) {
         this.#queues[job.queue]?.release(job);
       }
-      submission.held = undefined;
+      submission.forgetHeld();
     }
+    this.#traceEnd(submission, now, outcome);
     submission.finish(now, outcome);
+    this.device.submissionTimes.add(now - submission.submittedNs);
+    if (submission.outcome?.error === undefined) {
+      this.device.submissions.completed++;
+    } else {
+      this.device.submissions.failed++;
+    }
     this.pending.finished(submission);
     this.pending.publish(submission);
     this.#unfinished--;
@@ -272,6 +305,13 @@ export class Context extends RefCounted {
       this.#dropImports();
     }
     this.put();
+  }
+
+  #traceEnd(submission: Submission, nowNs: number, outcome: Outcome | undefined): void {
+    const { trace } = this.device;
+    if ((trace.kinds & TRACE_KIND.SUBMISSIONS) !== 0) {
+      trace.finished(submission, nowNs, outcome?.error ?? (submission.timedOut ? 'ETIMEDOUT' : undefined));
+    }
   }
 
   /** Gives up every handle of device memory; what is exported lives on. */
@@ -320,6 +360,9 @@ export class Context extends RefCounted {
 
   async #stop(verdict: StopVerdict | undefined): Promise<void> {
     this.#tdr.stop();
+    if (verdict !== undefined) {
+      this.#tellEnd(verdict);
+    }
     this.deferred?.cancel({ error: 'EIO', detail: verdict?.detail ?? this.lost ?? 'the context ended' });
     await this.device.hardware.destroyContext(this.asid);
     this.device.drainInterrupts();
@@ -330,7 +373,7 @@ export class Context extends RefCounted {
     for (const submission of [...this.pending.unfinished()]) {
       const error = (submission === judged ? verdict?.error : undefined) ?? 'EIO';
       // Their slots and command buffers went with the queues.
-      submission.held = undefined;
+      submission.forgetHeld();
       this.#finish(submission, { error, detail: verdict?.detail ?? this.lost ?? 'the context ended' });
     }
     await this.addressSpace.close();
@@ -338,6 +381,22 @@ export class Context extends RefCounted {
     this.#queues.length = 0;
     await this.#internalPool?.close();
     await this.patchedPool.close();
+  }
+
+  /** A client that just leaves says so itself. */
+  #tellEnd({ detail, submission }: StopVerdict): void {
+    const { device, asid, pid } = this;
+    const work = this.#unfinished + (this.deferred?.size ?? 0);
+    const lost = work === 0 ? '' : `; ${work} unfinished submissions fail`;
+    device.eventLog.add({
+      kind: 'context ended',
+      severity: work === 0 ? 'info' : 'error',
+      device: device.index,
+      asid,
+      pid,
+      seq: submission?.seq,
+      text: `${detail}${lost}`,
+    });
   }
 
   protected override release(): void {

@@ -1,25 +1,13 @@
 /** The CS call as a whole: what is checked first, the restore phase, a device that stops half-way (uapi.md 4.1, 4.2, 4.17). */
-import { HlError } from '@pedrera/base';
-import { encodeFence, encodeMsgLong, encodeNop, fenceRdataAddress, SRAM_USER_BASE } from '@pedrera/hw';
+import { encodeMsgLong, SRAM_USER_BASE } from '@pedrera/hw';
 import { type Chunk, CS_FLAGS, CS_TYPE_MASK, WAIT_STATUS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import type { OpenFile } from './open-file.js';
 import { TestRig } from './test-rig.js';
+import { codeOf, nop, release, stuck } from './test-support.js';
 import { waitForSubmission } from './wait.js';
 
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (words: Uint32Array) => encodeMsgLong(words, 0, { address: fenceRdataAddress(0, 0), value: 1 });
 const RESTORE = { flags: CS_FLAGS.FORCE_RESTORE };
-
-async function codeOf(call: () => unknown): Promise<string> {
-  try {
-    await call();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 const drops = (file: OpenFile) => {
   const { outOfMem, parsing, queueFull, deviceInReset, maxCsInFlight, validation } = file.requireContext.counters;
@@ -93,7 +81,7 @@ describe('restore phase', () => {
     rig.run();
     await rig.settle();
     expect(file.requireContext.pending.nextSeq).toBe(2);
-    rig.submit(file, 1, release);
+    rig.submit(file, 1, release(0));
     rig.run();
     expect((await pending).seq).toBe(3);
     rig.run();

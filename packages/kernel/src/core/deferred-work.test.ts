@@ -1,5 +1,5 @@
 /** Submissions that wait for fences: order, room, time-outs, and what a stop or a reset makes of them. */
-import { encodeFence, encodeMsgLong, encodeNop, fenceRdataAddress } from '@pedrera/hw';
+import { encodeMsgLong, fenceRdataAddress } from '@pedrera/hw';
 import { CS_FLAGS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import type { CsRequest } from './cs.js';
@@ -13,11 +13,10 @@ import type { Submission } from './submission.js';
 import { submissionFence } from './submission-fence.js';
 import { submitSynced } from './synced-submit.js';
 import { TestRig } from './test-rig.js';
+import { nop, stuck } from './test-support.js';
 
 const S = 1e9;
 const RING = 4096;
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
 const EXPORTED = { extents: [{ address: 2 ** 30, size: 2 ** 21 }], size: 2 ** 21, allocation: undefined };
 
 class Rig extends TestRig {
@@ -89,6 +88,9 @@ describe('order', () => {
     const last = rig.submit(file, 1, nop);
     await rig.work();
     expect(states(held, behind, beside, across, last)).toBe('held held done held held');
+    // The newest before each, on a queue of both.
+    const inLine = [...(file.requireContext.deferred ?? [])].map(({ behind: before }) => before);
+    expect(inLine).toEqual([undefined, held, behind, across]);
     fence.signal();
     await rig.work();
     expect(states(held, behind, beside, across, last)).toBe('done done done done done');

@@ -12,6 +12,16 @@ import { FenceWait } from './fence/fence-wait.js';
 import type { StagedGroup } from './staged.js';
 import type { Job, Outcome, Submission } from './submission.js';
 
+/** What is held back; without fences it only has to stay behind others. */
+export interface HeldSubmission {
+  readonly submission: Submission;
+  readonly jobs: readonly Job[];
+  readonly fences: readonly DmaFence[];
+  readonly deadlineNs: number;
+  /** The newest of those held before it that it must not overtake: on a queue of both, or of the same staged submission. */
+  readonly behind: Submission | undefined;
+}
+
 interface Deferred {
   readonly submission: Submission;
   readonly jobs: readonly Job[];
@@ -33,6 +43,28 @@ export class DeferredWork {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** For inspection: what is held back, in the order it came, and the fences each waits for still. */
+  *[Symbol.iterator](): IterableIterator<HeldSubmission> {
+    const last = new Map<number | StagedGroup, Submission>();
+    for (const { submission, jobs, wait } of this.#entries) {
+      let behind: Submission | undefined;
+      for (const claim of claimsOf(submission, jobs)) {
+        const before = last.get(claim);
+        if (before !== submission && before !== undefined && (behind === undefined || before.seq > behind.seq)) {
+          behind = before;
+        }
+        last.set(claim, submission);
+      }
+      yield {
+        submission,
+        jobs,
+        fences: wait?.pending() ?? [],
+        deadlineNs: wait?.deadlineNs ?? Number.POSITIVE_INFINITY,
+        behind,
+      };
+    }
   }
 
   /** Jobs that will need room on a queue. */
@@ -91,10 +123,7 @@ export class DeferredWork {
     const taken = new Set<number | StagedGroup>();
     for (const entry of [...this.#entries]) {
       const { submission, jobs, ready } = entry;
-      const claims: (number | StagedGroup)[] = jobs.map(({ queue }) => queue);
-      if (submission.staged !== undefined) {
-        claims.push(submission.staged);
-      }
+      const claims = claimsOf(submission, jobs);
       if (!ready || claims.some((claim) => taken.has(claim))) {
         for (const claim of claims) {
           taken.add(claim);
@@ -134,4 +163,13 @@ export class DeferredWork {
     this.#context.neverStarted(submission, outcome);
     this.#context.put();
   }
+}
+
+/** What nothing may overtake it on: its queues, and the rest of its staged submission. */
+function claimsOf({ staged }: Submission, jobs: readonly Job[]): (number | StagedGroup)[] {
+  const claims: (number | StagedGroup)[] = jobs.map(({ queue }) => queue);
+  if (staged !== undefined) {
+    claims.push(staged);
+  }
+  return claims;
 }

@@ -1,5 +1,4 @@
 /** Events: what each class leads to, faults of the silicon as events, what is captured, who is told. */
-import { HlError } from '@pedrera/base';
 import {
   EVENT,
   EVENT_COUNT,
@@ -20,17 +19,9 @@ import { NO_ENGINE, RAZWI_TYPE } from './captures.js';
 import { CAUSE_QM_ERROR, effectOf, judge } from './event-effects.js';
 import { inject } from './inject.js';
 import { TestRig } from './test-rig.js';
+import { codeOf } from './test-support.js';
 
 const { TPC_ASSERT, UNDEFINED_OPCODE, DEVICE_RESET, USER_ENGINE_ERR, GENERAL_HW_ERR } = NOTIFIER_EVENT;
-
-async function codeOf(promise: unknown): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 /** A host address no context has mapped. */
 const UNMAPPED = 0x1_0000_4000_0000;

@@ -75,7 +75,9 @@ export class DeviceEvents {
     const effect = effectOf(info?.class);
     // What a context's packets did is logged with the fault, and counted there.
     if (payload.context === undefined && isLogged(this.aggregate[id] as number)) {
-      device.log.warn({ device: device.index, event: id }, describe(id, payload));
+      const text = describe(id, payload);
+      device.log.warn({ device: device.index, event: id }, text);
+      device.eventLog.add({ kind: 'event', severity: 'warning', device: device.index, text });
     }
     if (effect.writesRazwi) {
       this.#captureRazwi(payload);

@@ -1,23 +1,14 @@
 /** HBM given out by handle (uapi.md 5.2): whose it is, which pages, and that nobody sees what was in them. */
-import { HlError } from '@pedrera/base';
 import { DRAM_USER_BASE, encodeLinDma } from '@pedrera/hw';
 import { describe, expect, it } from 'vitest';
 import { mapAllocation } from './device-mapping.js';
 import type { Allocation } from './device-memory.js';
 import type { OpenFile } from './open-file.js';
 import { TestRig } from './test-rig.js';
+import { codeOf } from './test-support.js';
 
 const PAGE = 2 * 2 ** 20;
 const NO_HINT = { hint: 0, forceHint: false };
-
-async function codeOf(fn: () => unknown): Promise<string> {
-  try {
-    await fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 interface Wanted {
   size: number;

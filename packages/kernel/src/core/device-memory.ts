@@ -7,6 +7,7 @@
 import { errno, type LeakTracker, RefCounted } from '@pedrera/base';
 import { DRAM_PAGE_SIZE, DRAM_USER_BASE, HBM_SIZE } from '@pedrera/hw';
 import type { SharedMemory } from '@pedrera/wire';
+import type { Birth } from './caller.js';
 import { HandleTable } from './handle-table.js';
 import { RangeAllocator } from './range-allocator.js';
 
@@ -19,6 +20,11 @@ export interface Extent {
   readonly size: number;
 }
 
+/** Whose it is, as inspection names him. */
+interface AllocationOwner {
+  readonly pid: number;
+}
+
 export interface AllocateRequest {
   readonly size: number;
   /** 0 for the device's own. */
@@ -27,6 +33,9 @@ export interface AllocateRequest {
   /** Contexts other than the owner's may map it by its handle. */
   readonly shared: boolean;
   readonly ownerAsid: number;
+  /** For inspection. */
+  readonly owner?: AllocationOwner;
+  readonly birth?: Birth;
 }
 
 interface AllocationFields {
@@ -35,6 +44,8 @@ interface AllocationFields {
   readonly extents: readonly Extent[];
   readonly shared: boolean;
   readonly ownerAsid: number;
+  readonly owner: AllocationOwner | undefined;
+  readonly birth: Birth | undefined;
 }
 
 /** One MEMORY ALLOC. Held by its context's handle, its mappings and the dma-bufs made of it. */
@@ -47,6 +58,11 @@ export class Allocation extends RefCounted {
   readonly extents: readonly Extent[];
   readonly shared: boolean;
   readonly ownerAsid: number;
+  /** The context, which may be gone, and its ASID another's. Not a reference. */
+  readonly owner: AllocationOwner | undefined;
+  readonly birth: Birth | undefined;
+  /** The handle is given back; others keep the memory. */
+  forgotten = false;
   readonly #memory: DeviceMemory;
   /** Times it is mapped; FREE is refused while it is (uapi.md 5.2). */
   mappings = 0;
@@ -61,6 +77,8 @@ export class Allocation extends RefCounted {
     this.extents = fields.extents;
     this.shared = fields.shared;
     this.ownerAsid = fields.ownerAsid;
+    this.owner = fields.owner;
+    this.birth = fields.birth;
     this.handle = handles.add(this);
   }
 
@@ -95,7 +113,7 @@ export class DeviceMemory {
    * is long enough (uapi.md 5.2). Errors: EINVAL for a page size that is none, ENOMEM when the device has no room.
    */
   allocate(request: AllocateRequest): Allocation {
-    const { contiguous, shared, ownerAsid } = request;
+    const { contiguous, shared, ownerAsid, owner, birth } = request;
     const pageSize = request.pageSize === 0 ? DRAM_PAGE_SIZE : request.pageSize;
     if (pageSize < DRAM_PAGE_SIZE || pageSize > MAX_PAGE_SIZE || !Number.isInteger(Math.log2(pageSize))) {
       throw errno('EINVAL', `pages of ${pageSize} bytes; a power of two from ${DRAM_PAGE_SIZE} to ${MAX_PAGE_SIZE}`);
@@ -112,7 +130,7 @@ export class DeviceMemory {
       throw errno('ENOMEM', `${request.size} bytes ${form} asked, the largest free run has ${largest}`);
     }
     const size = pages * pageSize;
-    const fields = { size, pageSize, extents, shared, ownerAsid };
+    const fields = { size, pageSize, extents, shared, ownerAsid, owner, birth };
     const allocation = new Allocation(this, fields, this.#handles, this.#tracker);
     this.live.add(allocation);
     return allocation;
@@ -141,6 +159,7 @@ export class DeviceMemory {
 
   /** The handle stops naming the allocation; its memory lives until the last reference is gone. */
   forget(allocation: Allocation): void {
+    allocation.forgotten = true;
     this.#handles.remove(allocation.handle);
     allocation.put();
   }

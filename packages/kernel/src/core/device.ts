@@ -7,12 +7,13 @@
 import { type Clock, errno, type LeakTracker } from '@pedrera/base';
 import {
   type Device,
+  type DeviceFaultHit,
   DRAM_USER_BASE,
   DRAM_USER_SIZE,
   type FaultRecord,
   type InterruptSink,
   packetByOpcode,
-  QUEUES,
+  queueName,
   type SyncLease,
 } from '@pedrera/hw';
 import { DEVICE_STATUS } from '@pedrera/uapi';
@@ -26,6 +27,10 @@ import { CsCounters } from './counters.js';
 import { DeviceEvents, type EventPayload } from './device-events.js';
 import { DeviceMemory } from './device-memory.js';
 import { clearSyncObjects, ownedSync, rightsOf } from './device-rights.js';
+import { DurationHistogram } from './duration-histogram.js';
+import { EventLog } from './event-log.js';
+import { faultingPacket } from './fault-packet.js';
+import { FinishedWork } from './finished-work.js';
 import { Firmware } from './firmware.js';
 import { Heartbeat } from './heartbeat.js';
 import { Leases } from './leases.js';
@@ -37,6 +42,7 @@ import { type Settings, settingsWith } from './settings.js';
 import type { Submission } from './submission.js';
 import { FIXED_SYNC_NUMBERS, SyncStream } from './sync-stream.js';
 import { type DevicePlace, placeOf, plainMachine } from './topology.js';
+import { Trace } from './trace/trace.js';
 
 /** What the device tells the log. */
 export interface DeviceLog {
@@ -105,6 +111,16 @@ export class HlDevice {
   /** A scrub of device memory started through debugfs runs: opens are put off (uapi.md 1.2). */
   scrubbing = false;
   readonly log: DeviceLog;
+  /** Its own until a machine takes the device in. */
+  eventLog: EventLog;
+  trace: Trace;
+  /** Of contexts that are gone. */
+  readonly finishedWork = new FinishedWork();
+  /** Submissions and interrupts since the device exists. */
+  readonly submissions = { started: 0, completed: 0, failed: 0 };
+  /** From being put on their queues to their end, however they ended. */
+  readonly submissionTimes = new DurationHistogram();
+  interrupts = 0;
 
   readonly #reset: ResetMachine;
   readonly #heartbeat: Heartbeat;
@@ -134,6 +150,8 @@ export class HlDevice {
     this.tracker = options.tracker;
     this.settings = settingsWith(options.settings);
     this.log = options.log;
+    this.eventLog = new EventLog(clock);
+    this.trace = new Trace(clock);
     this.memory = new DeviceMemory(options.hbm, options.tracker);
     this.bus = new Bus(hardware);
     this.syncStream = new SyncStream(hardware, FIXED_SYNC_NUMBERS);
@@ -154,8 +172,12 @@ export class HlDevice {
     };
     this.#reset = new ResetMachine(clock, this.settings, resetSteps(this, { kill: options.kill, up }));
     this.#interruptSink = {
-      msi: (asid, vector) => this.#contexts.get(asid)?.onInterrupt(vector),
+      msi: (asid, vector) => {
+        this.interrupts++;
+        this.#contexts.get(asid)?.onInterrupt(vector);
+      },
       fault: (fault) => this.#onFault(fault),
+      faultHit: (hit) => this.#onFaultHit(hit),
     };
     this.hardware.onInterrupt = () => this.drainInterrupts();
   }
@@ -165,6 +187,11 @@ export class HlDevice {
   /** A value of DEVICE_STATUS. */
   get status(): number {
     return this.#reset.status;
+  }
+
+  /** Under `exclusive` what the kernel has at all. */
+  get patchedBytesPerContext(): number {
+    return Math.min(this.policy.patchedBytes, this.settings.kernelMemoryBytes);
   }
 
   get operational(): boolean {
@@ -178,6 +205,11 @@ export class HlDevice {
 
   get hardResets(): number {
     return this.#reset.hardResets;
+  }
+
+  /** The hard reset that began last. */
+  get lastReset(): ResetMachine['last'] {
+    return this.#reset.last;
   }
 
   get needsReset(): boolean {
@@ -230,6 +262,7 @@ export class HlDevice {
       return;
     }
     this.#started = true;
+    this.eventLog.add({ kind: 'device', severity: 'info', device: this.index, text: 'powered up' });
     this.#heartbeat.start();
   }
 
@@ -316,6 +349,11 @@ export class HlDevice {
   async hasHungStream(context: Context): Promise<boolean> {
     const { streams } = await this.hardware.snapshot();
     return streams.some(({ asid, state }) => asid === context.asid && state === 'hung');
+  }
+
+  /** Whose address space it is. */
+  pidOf(asid: number): number | undefined {
+    return this.#contexts.get(asid)?.pid;
   }
 
   get contexts(): IterableIterator<Context> {
@@ -455,6 +493,7 @@ export class HlDevice {
       this.leases.returnSram(context.sramLease);
     }
     this.coresight.leave(context);
+    this.finishedWork.keepLastOf(context);
     if (this.settings.memoryScrub && this.policy.ownsDevice) {
       this.memory.hbm.punchHole(DRAM_USER_BASE, DRAM_USER_SIZE);
     }
@@ -512,18 +551,32 @@ export class HlDevice {
     return this.#nextAsid++;
   }
 
+  /** A rule of INJECT_ARM struck a packet. */
+  #onFaultHit({ rule, asid, queue: id, action }: DeviceFaultHit): void {
+    const queue = queueName(id);
+    const about = { device: this.index, asid, pid: this.#contexts.get(asid)?.pid, queue };
+    this.eventLog.add({ kind: 'inject', severity: 'warning', ...about, text: `rule ${rule}: ${action} on ${queue}` });
+  }
+
   #onFault(fault: FaultRecord): void {
     const context = this.#contexts.get(fault.asid);
     if (context === undefined) {
       return;
     }
-    const queue = QUEUES[fault.queue]?.name ?? `queue ${fault.queue}`;
+    const { address, asid, ringSlot } = fault;
+    const queue = queueName(fault.queue);
     const packet = packetByOpcode(fault.opcode)?.name ?? 'a monitor payload';
-    const text = `${fault.cause} at 0x${fault.address.toString(16)}, ${packet} on ${queue}`;
-    context.onFault({ queue: fault.queue, ringSlot: fault.ringSlot < 0 ? undefined : fault.ringSlot, text });
+    const text = `${fault.cause} at 0x${address.toString(16)}, ${packet} on ${queue}`;
+    const report = { queue: fault.queue, address, ringSlot: ringSlot < 0 ? undefined : ringSlot, text };
+    const seq = context.onFault(report)?.seq;
     this.events.fault(fault, context, text);
     if (context.faults <= LOGGED_FAULTS_PER_CONTEXT) {
-      this.log.warn({ device: this.index, asid: fault.asid, pid: context.pid }, text);
+      const { index: device } = this;
+      const { pid } = context;
+      this.log.warn({ device, asid, pid }, text);
+      const place = faultingPacket(context, fault);
+      const told = place === undefined ? text : `${text}; ${place}`;
+      this.eventLog.add({ kind: 'fault', severity: 'error', device, asid, pid, queue, seq, text: told });
     }
   }
 }

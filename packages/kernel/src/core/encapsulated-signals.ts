@@ -45,6 +45,11 @@ export class Reservations {
     this.#context = context;
   }
 
+  /** For inspection. */
+  [Symbol.iterator](): IterableIterator<Reservation> {
+    return this.#byId.values();
+  }
+
   /** Errors: EINVAL for too many signals, a queue without a sync stream, or both objects of the queue being in use. */
   reserve(queueIndex: number, count: number): ReserveResult {
     if (count >= MAX_SOB_VALUE) {

@@ -1,10 +1,11 @@
 /** The firmware model: what it measures follows the work, and what happens when the device CPU does not answer. */
-import { HlError, VirtualClock } from '@pedrera/base';
+import { VirtualClock } from '@pedrera/base';
 import { type DeviceCounters, type DeviceSnapshot, EVENT } from '@pedrera/hw';
 import { CLK_THROTTLE } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { Firmware } from './firmware.js';
 import { type Settings, settingsWith } from './settings.js';
+import { codeOf } from './test-support.js';
 
 const S = 1e9;
 
@@ -35,13 +36,6 @@ function model(changes: Partial<Settings> = {}) {
     },
   });
   return { clock, counters, cpu, raised, firmware };
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => 'ok',
-    (error: unknown) => (error instanceof HlError ? error.code : String(error)),
-  );
 }
 
 describe('measurements', () => {

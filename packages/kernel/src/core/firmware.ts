@@ -58,6 +58,14 @@ export interface FirmwareOptions {
   readonly raise: (event: number) => void;
 }
 
+export interface FirmwareReadings {
+  readonly powerMw: number;
+  readonly temperatureC: number;
+  readonly clockMhz: number;
+  readonly maxClockMhz: number;
+  readonly utilizationPercent: number;
+}
+
 /** One reason for lower clocks: when it began, how long it lasted (uapi.md 2.4, op 13). */
 interface Period {
   active: boolean;
@@ -164,8 +172,25 @@ export class Firmware {
     await this.measure();
   }
 
+  /** What the questions below answer, without asking the device CPU: for inspection, which waits for nobody. */
+  readings(): FirmwareReadings {
+    const { current: clockMhz, max: maxClockMhz } = this.#clockMhz();
+    const powerMw = this.#power();
+    return {
+      powerMw,
+      temperatureC: this.#temperature(),
+      clockMhz,
+      maxClockMhz,
+      utilizationPercent: this.#utilization(powerMw),
+    };
+  }
+
   async powerMw(): Promise<number> {
     await this.answer();
+    return this.#power();
+  }
+
+  #power(): number {
     const { fixedPowerMw, maxPowerMw } = this.#options.settings;
     return fixedPowerMw ?? Math.round(Math.min(this.#powerMw, maxPowerMw));
   }
@@ -178,6 +203,10 @@ export class Firmware {
     } catch {
       throw errno('EINVAL', 'the firmware did not say how much power the device uses');
     }
+    return this.#utilization(power);
+  }
+
+  #utilization(power: number): number {
     const { dcPowerMw, maxPowerMw } = this.#options.settings;
     const range = Math.max(1, maxPowerMw - dcPowerMw);
     return Math.floor(((Math.min(Math.max(power, dcPowerMw), maxPowerMw) - dcPowerMw) * 100) / range);
@@ -185,6 +214,10 @@ export class Firmware {
 
   async clockMhz(): Promise<{ current: number; max: number }> {
     await this.answer();
+    return this.#clockMhz();
+  }
+
+  #clockMhz(): { current: number; max: number } {
     const { maxClockMhz: max, fixedClockMhz } = this.#options.settings;
     const full = this.#busy ? max : Math.min(IDLE_CLOCK_MHZ, max);
     return { max, current: fixedClockMhz ?? Math.round(this.throttle.active ? full * THROTTLED_CLOCK : full) };
@@ -220,14 +253,22 @@ export class Firmware {
 
   async temperatureC(): Promise<number> {
     await this.answer();
+    return this.#temperature();
+  }
+
+  #temperature(): number {
     const { fixedTemperatureC } = this.#options.settings;
     return fixedTemperatureC ?? Math.round(AMBIENT_C + (C_PER_WATT * this.#powerMw) / 1000);
   }
 
   /** Takes in what the device has done since the last time. Cheap; the heartbeat calls it too. */
   async measure(): Promise<void> {
-    const { hardware, clock, settings } = this.#options;
-    const { counters } = await hardware.snapshot();
+    this.take((await this.#options.hardware.snapshot()).counters);
+  }
+
+  /** The same for whoever has the device's counters already. */
+  take(counters: DeviceCounters): void {
+    const { clock, settings } = this.#options;
     const now = clock.nowNs();
     const bus = busBytes(counters);
     const packets = since(counters.packets, this.#last.packets);

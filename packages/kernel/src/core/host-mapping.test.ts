@@ -1,6 +1,5 @@
 /** Memory of a real process, this one: what can be mapped, where it goes, and that the device reaches it (uapi.md 5.4). */
 import { readFileSync } from 'node:fs';
-import { HlError } from '@pedrera/base';
 import { BUS_SLOT_SIZE, DRAM_USER_BASE, encodeLinDma, encodeMsgLong, HOST_VA_USER_BASE } from '@pedrera/hw';
 import { type MappedView, SharedMemory } from '@pedrera/wire';
 import { describe, expect, it } from 'vitest';
@@ -8,18 +7,10 @@ import { mapHostMemory } from './host-mapping.js';
 import type { OpenFile } from './open-file.js';
 import { checkAddressable, readProcess, writeProcess } from './process-memory.js';
 import { TestRig } from './test-rig.js';
+import { codeOf } from './test-support.js';
 
 const PAGE = 4096;
 const NO_HINT = { hint: 0, forceHint: false };
-
-async function codeOf(fn: () => unknown): Promise<string> {
-  try {
-    await fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 /** Memory of this process with its address, as a C program has it. */
 class Memory {

@@ -17,6 +17,8 @@ export interface HostMapRequest {
   readonly size: number;
   readonly hint: number;
   readonly forceHint: boolean;
+  /** Whose memory an address names, if not that of the process that opened the file. */
+  readonly pid?: number;
 }
 
 /** Memory made reachable for the device, until it is let go. */
@@ -32,6 +34,7 @@ const U64_END = 2 ** 64;
 export function mapHostMemory(file: OpenFile, request: HostMapRequest): number {
   const { address, size, hint, forceHint } = request;
   const context = file.liveContext;
+  const pid = request.pid ?? context.pid;
   if (size === 0) {
     throw errno('EINVAL', 'a mapping of no bytes');
   }
@@ -39,11 +42,11 @@ export function mapHostMemory(file: OpenFile, request: HostMapRequest): number {
     throw errno('EINVAL', `0x${address.toString(16)} + ${size}, rounded up to pages, wraps around`);
   }
   const pinned =
-    hostBufferIdAt(address) === undefined ? pinProcess(file, address, size) : pinBuffer(file, address, size);
+    hostBufferIdAt(address) === undefined ? pinProcess(file, { pid, address, size }) : pinBuffer(file, address, size);
   try {
     return context.addressSpace.map({
       range: 'host',
-      source: { kind: 'host', pid: context.pid, address },
+      source: { kind: 'host', pid, address },
       size,
       pieces: pinned.pieces,
       pageOffset: address % PAGE_SIZE,
@@ -94,9 +97,8 @@ function pinBuffer(file: OpenFile, address: number, size: number): Pinned {
 }
 
 /** Errors: EFAULT unless the whole range is memory of the process (uapi.md 5.4). */
-function pinProcess(file: OpenFile, address: number, size: number): Pinned {
+function pinProcess(file: OpenFile, { pid, address, size }: { pid: number; address: number; size: number }): Pinned {
   const { bus } = file.device;
-  const { pid } = file.requireContext;
   const { start, length } = pages(address, size);
   checkAddressable(pid, start, length);
   const { attachment, pieces } = bus.attachProcess(pid, start, length);

@@ -1,19 +1,11 @@
 /** Host memory of one file: segments, pages used again, and that many small objects are no harder than few. */
-import { HlError, LeakTracker } from '@pedrera/base';
+import { LeakTracker } from '@pedrera/base';
 import { describe, expect, it } from 'vitest';
 import { HostMemory } from './host-memory.js';
+import { codeNow } from './test-support.js';
 
 const PAGE = 4096;
 const LIMIT = 2 ** 34;
-
-function codeOf(fn: () => unknown): string {
-  try {
-    fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 describe('HostMemory', () => {
   it('thirty-two-thousand-small-objects', () => {
@@ -60,7 +52,7 @@ describe('HostMemory', () => {
     const tracker = new LeakTracker();
     const memory = new HostMemory(10 * PAGE, tracker);
     const nine = memory.allocate(9 * PAGE);
-    expect(codeOf(() => memory.allocate(PAGE + 1))).toBe('ENOMEM');
+    expect(codeNow(() => memory.allocate(PAGE + 1))).toBe('ENOMEM');
     memory.free(memory.allocate(PAGE));
     memory.free(nine);
     memory.close();
@@ -70,7 +62,7 @@ describe('HostMemory', () => {
   it('what-the-machine-cannot-give-is-ENOMEM-and-leaves-nothing', () => {
     const tracker = new LeakTracker();
     const memory = new HostMemory(Number.MAX_SAFE_INTEGER, tracker);
-    expect(codeOf(() => memory.allocate(2 ** 41))).toBe('ENOMEM');
+    expect(codeNow(() => memory.allocate(2 ** 41))).toBe('ENOMEM');
     expect(memory.allocated).toBe(0);
     memory.close();
     tracker.assertEmpty();

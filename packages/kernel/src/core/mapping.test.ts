@@ -1,21 +1,12 @@
 /** Device addresses: where a mapping goes, hints, whole pages, and that unmapping gives back what was taken (uapi.md 5.4 to 5.6). */
-import { HlError } from '@pedrera/base';
 import { type Device, HOST_VA_BASE, HOST_VA_END, HOST_VA_USER_BASE, HOST_WINDOW_BASE } from '@pedrera/hw';
 import { describe, expect, it } from 'vitest';
 import { AddressSpace, hostAlignment, hostPageSize, MAX_PIECES, type MapRequest, physicalAddress } from './mapping.js';
+import { codeOf } from './test-support.js';
 
 const PAGE = 4096;
 const HUGE = 2 * 2 ** 20;
 const ALL = HOST_VA_END - HOST_VA_USER_BASE;
-
-async function codeOf(fn: () => unknown): Promise<string> {
-  try {
-    await fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 /** What the device was told. */
 class Recorder {

@@ -7,6 +7,7 @@
  */
 import { errno } from '@pedrera/base';
 import { type Device, DRAM_VA_BASE, DRAM_VA_END, HOST_VA_END, HOST_VA_USER_BASE, privilegedAddress } from '@pedrera/hw';
+import { type Birth, UNKNOWN_BIRTH } from './caller.js';
 import { PAGE_SIZE, pageAlign } from './host-memory.js';
 import { type FreeRange, RangeAllocator } from './range-allocator.js';
 
@@ -65,6 +66,15 @@ export interface LiveMapping {
   /** Bytes of the first piece before `va`. */
   readonly pageOffset: number;
   readonly pageSize: number;
+  readonly writable: boolean;
+  readonly birth: Birth;
+}
+
+interface Block {
+  readonly start: number;
+  readonly blockSize: number;
+  /** Bytes with something behind them. */
+  readonly length: number;
 }
 
 class Mapped implements LiveMapping {
@@ -76,13 +86,15 @@ class Mapped implements LiveMapping {
   readonly from: number;
   readonly length: number;
   readonly request: MapRequest;
+  readonly birth: Birth;
 
-  constructor(request: MapRequest, blockStart: number, blockSize: number, length: number) {
+  constructor(request: MapRequest, { start, blockSize, length }: Block, birth: Birth) {
     this.request = request;
-    this.blockStart = blockStart;
+    this.birth = birth;
+    this.blockStart = start;
     this.blockSize = blockSize;
-    this.va = blockStart + request.pageOffset;
-    this.from = request.exact === true ? this.va : blockStart;
+    this.va = start + request.pageOffset;
+    this.from = request.exact === true ? this.va : start;
     this.length = length;
   }
 
@@ -100,6 +112,9 @@ class Mapped implements LiveMapping {
   }
   get pageSize(): number {
     return this.request.pageSize;
+  }
+  get writable(): boolean {
+    return this.request.writable;
   }
 }
 
@@ -120,14 +135,17 @@ export function hostPageSize(pieces: readonly Piece[]): number {
 export class AddressSpace {
   readonly #device: Device;
   readonly #asid: number;
+  readonly #birth: () => Birth;
   readonly #ranges: Record<VaRange, RangeAllocator>;
   readonly #mappings = new Map<number, Mapped>();
   #mappedBytes = 0;
   #pieces = 0;
 
-  constructor(device: Device, asid: number) {
+  /** `birth` says what makes a mapping just now. */
+  constructor(device: Device, asid: number, birth: () => Birth = () => UNKNOWN_BIRTH) {
     this.#device = device;
     this.#asid = asid;
+    this.#birth = birth;
     this.#ranges = {
       // The driver's own pool takes the start of the host range at open (uapi.md 1.3).
       host: new RangeAllocator(HOST_VA_USER_BASE, HOST_VA_END, 'best'),
@@ -142,6 +160,15 @@ export class AddressSpace {
   /** The live mappings, oldest first. */
   mappings(): IterableIterator<LiveMapping> {
     return this.#mappings.values();
+  }
+
+  /** For inspection: the ranges, and how much of each is taken. */
+  rangesInUse(): { name: string; start: number; end: number; usedBytes: number }[] {
+    const { host, dram } = this.#ranges;
+    return [
+      { name: 'host', start: HOST_VA_USER_BASE, end: HOST_VA_END, usedBytes: host.used },
+      { name: 'dram', start: DRAM_VA_BASE, end: DRAM_VA_END, usedBytes: dram.used },
+    ];
   }
 
   /** Device addresses nothing is mapped at, by address. */
@@ -177,7 +204,7 @@ export class AddressSpace {
     }
     const length = pieces.reduce((sum, piece) => sum + piece.size, 0);
     const blockSize = pageAlign(request.exact === true ? pageOffset + length : length);
-    const mapping = new Mapped(request, this.#place(request, blockSize), blockSize, length);
+    const mapping = new Mapped(request, { start: this.#place(request, blockSize), blockSize, length }, this.#birth());
     let at = mapping.from;
     for (const { space, address, size } of pieces) {
       const target = { space, address };

@@ -1,27 +1,13 @@
 /** Waiting for the first of several submissions, and its odd timestamp rules (uapi.md 4.15). */
-import { HlError } from '@pedrera/base';
-import { encodeFence, encodeMsgLong, encodeNop, fenceRdataAddress } from '@pedrera/hw';
 import { ALL_ONES_U64, CS_FLAGS, MAX_PENDING, WAIT_OUT_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { waitForAny } from './multi-wait.js';
 import { TestRig } from './test-rig.js';
+import { codeOf, nop, release, stuck } from './test-support.js';
 
 const FOREVER = 2n ** 64n - 1n;
 const BUSY = { status: WAIT_STATUS.BUSY, flags: 0, timestampNs: 0n, completionMap: 0 };
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (queue: number) => (words: Uint32Array) =>
-  encodeMsgLong(words, 0, { address: fenceRdataAddress(queue, 0), value: 1 });
 const timestamp = { flags: CS_FLAGS.TIMESTAMP };
-
-async function codeOf(call: () => unknown): Promise<string> {
-  try {
-    await call();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 describe('multi-CS wait', () => {
   it('answers-at-once-with-all-that-is-done', async () => {

@@ -6,7 +6,14 @@
  * Must not know the wire.
  */
 import { errno } from '@pedrera/base';
-import { MAX_MULTI_CS, MAX_MULTI_CS_WAITERS, requireReadable, WAIT_OUT_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
+import {
+  MAX_MULTI_CS,
+  MAX_MULTI_CS_WAITERS,
+  requireReadable,
+  TRACE_KIND,
+  WAIT_OUT_FLAGS,
+  WAIT_STATUS,
+} from '@pedrera/uapi';
 import type { Context } from './context.js';
 import type { OpenFile } from './open-file.js';
 import type { Submission, Waiter } from './submission.js';
@@ -124,6 +131,9 @@ function block(file: OpenFile, { context, seqs, running, timeoutUs }: BlockedWai
         submission.removeWaiter(waiter);
       }
       device.multiCsWaits--;
+      if (woken !== undefined && (device.trace.kinds & TRACE_KIND.SUBMISSIONS) !== 0) {
+        device.trace.woke(woken);
+      }
       try {
         resolve(woken === undefined ? BUSY : answer(poll(context, seqs).map, woken.timestampNs));
       } catch (error) {
@@ -139,8 +149,11 @@ function block(file: OpenFile, { context, seqs, running, timeoutUs }: BlockedWai
     }
     file.abandonWaits.add(abandon);
     // Not truncated to 32 bits, unlike that of a wait for one submission.
-    if (timeoutUs < LONG_MAX) {
-      timer = clock.at(clock.nowNs() + Number(timeoutUs) * 1000, abandon);
+    const forever = timeoutUs >= LONG_MAX;
+    const deadlineNs = forever ? Number.POSITIVE_INFINITY : clock.nowNs() + Number(timeoutUs) * 1000;
+    if (!forever) {
+      timer = clock.at(deadlineNs, abandon);
     }
+    file.caller.waits({ kind: 'submissions', any: true, submissions: running }, deadlineNs);
   });
 }

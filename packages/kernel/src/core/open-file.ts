@@ -6,19 +6,17 @@
  */
 import { errno, type LeakTracker } from '@pedrera/base';
 import { HANDLE_TYPE, handleId, handleType } from '@pedrera/uapi';
+import { type Birth, Caller } from './caller.js';
 import { CommandBuffer, HostBuffer, type HostObject } from './command-buffer.js';
 import type { Context } from './context.js';
 import type { HlDevice } from './device.js';
 import type { ContextImport } from './dma-buf/context-import.js';
-import { Descriptor, type DescriptorRights, type SharedObject } from './dma-buf/descriptor.js';
+import { DescriptorTable } from './dma-buf/descriptor-table.js';
 import type { Hold } from './dma-buf/dma-buf.js';
-import type { DmaBufRegistry } from './dma-buf/registry.js';
 import { HandleTable } from './handle-table.js';
 import { HostMemory } from './host-memory.js';
 import { Notifier } from './notifier.js';
 
-/** As many descriptors as a process usually may have. */
-const MAX_DESCRIPTORS = 1024;
 /** Each costs the daemon something, and a descriptor can be attached and mapped any number of times. */
 const MAX_ATTACHMENTS = 65_536;
 
@@ -30,6 +28,8 @@ export interface OpenFileOptions {
   readonly context: Context | undefined;
   readonly hostMemoryLimit: number;
   readonly tracker: LeakTracker;
+  /** Whose calls make what the file holds. */
+  readonly caller?: Caller;
 }
 
 export class OpenFile {
@@ -38,12 +38,14 @@ export class OpenFile {
   /** Undefined on the control node. */
   readonly context: Context | undefined;
   readonly tracker: LeakTracker;
+  readonly caller: Caller;
+  readonly birth: Birth;
   readonly hostMemory: HostMemory;
   /** Command buffers and timestamp buffers, the driver's numbering. */
   readonly handles = new HandleTable<HostObject>();
   readonly hostBuffers = new HandleTable<HostObject>();
   /** Of dma-bufs and sync files. */
-  readonly descriptors = new HandleTable<Descriptor>();
+  readonly descriptors: DescriptorTable;
   readonly attachments = new HandleTable<ContextImport>();
   /** Mappings of dma-bufs by the client's processor. */
   readonly windows = new HandleTable<Hold>();
@@ -54,13 +56,17 @@ export class OpenFile {
   #released: Promise<void> | undefined;
   #revoked: string | undefined;
 
-  constructor({ device, node, context, hostMemoryLimit, tracker }: OpenFileOptions) {
+  constructor({ device, node, context, hostMemoryLimit, tracker, caller = new Caller(device.clock) }: OpenFileOptions) {
     this.device = device;
     this.node = node;
     this.context = context;
     this.tracker = tracker;
     this.hostMemory = new HostMemory(hostMemoryLimit, tracker);
     this.#openedNs = device.clock.nowNs();
+    this.caller = caller;
+    this.birth = caller.birth();
+    this.descriptors = new DescriptorTable({ pid: context?.pid ?? 0, birth: () => caller.birth() });
+    context?.openedBy(caller);
     device.files.add(this);
   }
 
@@ -129,31 +135,6 @@ export class OpenFile {
     return object;
   }
 
-  peekDescriptor(fd: number): Descriptor {
-    const descriptor = this.descriptors.peek(fd);
-    if (descriptor === undefined) {
-      throw errno('EBADF', `descriptor ${fd} is not open in this file`);
-    }
-    return descriptor;
-  }
-
-  /** Errors: EMFILE. */
-  checkDescriptorRoom(): void {
-    if (this.descriptors.size >= MAX_DESCRIPTORS) {
-      throw errno('EMFILE', `this file holds ${MAX_DESCRIPTORS} descriptors already`);
-    }
-  }
-
-  /** Puts an object into the file's descriptor table, which takes over the caller's reference, also when it fails. Errors: EMFILE. */
-  addDescriptor(registry: DmaBufRegistry, object: SharedObject, rights: DescriptorRights): number {
-    try {
-      this.checkDescriptorRoom();
-      return this.descriptors.add(new Descriptor(registry, object, this.context?.pid ?? 0, rights));
-    } finally {
-      object.put();
-    }
-  }
-
   /** Errors: EMFILE. */
   checkAttachmentRoom(): void {
     if (this.attachments.size >= MAX_ATTACHMENTS) {
@@ -185,13 +166,6 @@ export class OpenFile {
     window.release();
   }
 
-  /** Importers keep what they have; nobody new can redeem the token. */
-  closeDescriptor(fd: number): void {
-    const descriptor = this.peekDescriptor(fd);
-    this.descriptors.remove(fd);
-    descriptor.close();
-  }
-
   /**
    * The last duplicate was closed, or its process is dead. Order: waits, work (where the policy cancels it), handles and
    * their mappings, descriptors, then the file's reference on the context.
@@ -208,9 +182,7 @@ export class OpenFile {
       abandon();
     }
     // At once: until the device has let go of the context, whoever has a token could still import what nobody exports.
-    for (const descriptor of this.descriptors.values()) {
-      descriptor.endTokens();
-    }
+    this.descriptors.endTokens();
     const { context, device } = this;
     if (context !== undefined) {
       device.contextClosed((device.clock.nowNs() - this.#openedNs) / 1e6);
@@ -234,9 +206,7 @@ export class OpenFile {
     for (const attachment of this.attachments.values()) {
       attachment.close();
     }
-    for (const fd of [...this.descriptors.ids()]) {
-      this.closeDescriptor(fd);
-    }
+    this.descriptors.closeAll();
     context?.pending.close(this.hostMemory);
     context?.releaseAllocations();
     this.hostMemory.close();

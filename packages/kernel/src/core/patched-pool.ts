@@ -13,8 +13,6 @@ const SMALLEST_BLOCK = 128;
 /** Each chunk is twice as large as the one before, up to the largest: most contexts never need more than the first. */
 const SMALLEST_CHUNK = 2 ** 16;
 const LARGEST_CHUNK = 2 ** 20;
-/** Live bytes of one context. A patched command buffer is at most 2 MiB. */
-const PATCHED_LIMIT = 128 * 2 ** 20;
 
 /** Memory shared with the device, cut into equal blocks. */
 interface Chunk {
@@ -35,28 +33,32 @@ export interface PatchedBlock {
 
 export class PatchedPool {
   readonly #bus: Bus;
+  /** Live bytes at most. */
+  readonly #limit: number;
   /** Chunks with a free block, by block size. A full chunk is only held by its blocks. */
   readonly #available = new Map<number, Chunk[]>();
   #live = 0;
   #nextChunkSize = SMALLEST_CHUNK;
 
-  constructor(bus: Bus) {
+  constructor(bus: Bus, limitBytes: number) {
     this.#bus = bus;
+    this.#limit = limitBytes;
   }
 
   get liveBytes(): number {
     return this.#live;
   }
 
+  /** Errors: ENOMEM, as when the driver finds no memory for the copy (uapi.md 4.3). */
   allocate(sizeBytes: number): PatchedBlock {
     let blockSize = SMALLEST_BLOCK;
     while (blockSize < sizeBytes) {
       blockSize *= 2;
     }
-    if (this.#live + blockSize > PATCHED_LIMIT) {
+    if (this.#live + blockSize > this.#limit) {
       throw errno(
         'ENOMEM',
-        `the command buffers this context has queued already take ${this.#live} bytes (limit ${PATCHED_LIMIT}); wait for some to complete`,
+        `the command buffers this context has queued already take ${this.#live} bytes (limit ${this.#limit}); wait for some to complete`,
       );
     }
     let chunks = this.#available.get(blockSize);
@@ -107,7 +109,7 @@ export class PatchedPool {
   #newChunk(blockSize: number): Chunk {
     const bytes = Math.max(this.#nextChunkSize, blockSize);
     this.#nextChunkSize = Math.min(LARGEST_CHUNK, 2 * bytes);
-    const buffer = new SharedArrayBuffer(bytes);
+    const buffer = sharedMemory(bytes);
     const blocks = bytes / blockSize;
     const freeBlocks: number[] = [];
     for (let i = blocks - 1; i >= 0; i--) {
@@ -119,5 +121,13 @@ export class PatchedPool {
   #drop(chunk: Chunk): void {
     // Nobody waits for this: the chunk is empty, the device only has to forget it.
     void this.#bus.removeShared(chunk.slot);
+  }
+}
+
+function sharedMemory(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch {
+    throw errno('ENOMEM', `the machine has no ${bytes} bytes for a copy of a command buffer`);
   }
 }

@@ -44,6 +44,10 @@ export class PendingRing {
     const seq = this.#nextSeq++;
     const submission = make(seq);
     this.#fences[seq % MAX_PENDING] = submission;
+    if (this.#completionWords !== undefined) {
+      // The number that had the slot is gone from now on, which only WAIT_CS can say.
+      Atomics.store(this.#completionWords, seq % MAX_PENDING, 0);
+    }
     return submission;
   }
 
@@ -96,12 +100,24 @@ export class PendingRing {
     }
   }
 
+  /** For inspection: those that have finished, newest first, `most` at most. Looks at no more than four times as many. */
+  *newestFinished(most: number): IterableIterator<Submission> {
+    let left = most;
+    for (let seq = this.#nextSeq - 1, looks = 4 * most; seq > 0 && left > 0 && looks > 0; seq--, looks--) {
+      const fence = this.#fences[seq % MAX_PENDING];
+      if (fence?.seq === seq && fence.finished) {
+        left--;
+        yield fence;
+      }
+    }
+  }
+
   /**
-   * Writes the number into the client's completion ring, if it mapped one. Only successes go there: an error has to be
-   * asked for with WAIT_CS, so a client can never mistake one for the other.
+   * Writes the number into the client's completion ring, if it mapped one. Only successes without a timestamp go
+   * there: all else has to be asked for with WAIT_CS, so a client can never mistake one for the other.
    */
   publish(submission: Submission): void {
-    if (this.#completionWords !== undefined && submission.outcome?.error === undefined) {
+    if (this.#completionWords !== undefined && submission.outcome?.error === undefined && !submission.wantsTimestamp) {
       Atomics.store(this.#completionWords, submission.seq % MAX_PENDING, submission.seq | 0);
     }
   }
@@ -123,6 +139,8 @@ export class PendingRing {
 
   close(memory: HostMemory): void {
     if (this.#completionRange !== undefined) {
+      // Whoever still looks finds nothing, and asks.
+      this.#completionWords?.fill(0);
       memory.free(this.#completionRange);
     }
     this.#completionRange = undefined;

@@ -20,6 +20,11 @@ export interface Policy {
   readonly failOnFault: boolean;
   /** A closed file's unfinished work is cancelled at once; otherwise it runs on and holds the context (uapi.md 1.7). */
   readonly cancelOnRelease: boolean;
+  /**
+   * Bytes of patched command buffers one context may have queued. Where it is the only one, what bounds it is the memory
+   * there is, as with the driver, which knows no such limit; Infinity.
+   */
+  readonly patchedBytes: number;
 }
 
 export const POLICIES: Record<PolicyName, Policy> = {
@@ -29,6 +34,7 @@ export const POLICIES: Record<PolicyName, Policy> = {
     ownsDevice: true,
     failOnFault: false,
     cancelOnRelease: false,
+    patchedBytes: Number.POSITIVE_INFINITY,
   },
   shared: {
     name: 'shared',
@@ -37,5 +43,6 @@ export const POLICIES: Record<PolicyName, Policy> = {
     ownsDevice: false,
     failOnFault: true,
     cancelOnRelease: true,
+    patchedBytes: 128 * 2 ** 20,
   },
 };

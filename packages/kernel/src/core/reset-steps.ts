@@ -25,8 +25,15 @@ export function resetSteps(device: HlDevice, { kill, up }: ResetStepsOptions): R
     evict: (reason) => evict(device, primaries(), reason, kill),
     released: () => released(device),
     reinitialise: () => reinitialise(device),
-    up,
-    report: (message, failed) => device.log[failed ? 'error' : 'warn']({ device: device.index }, message),
+    up: () => {
+      device.eventLog.add({ kind: 'reset', severity: 'info', device: device.index, text: 'operational again' });
+      up();
+    },
+    report: (message, failed) => {
+      device.log[failed ? 'error' : 'warn']({ device: device.index }, message);
+      const severity = failed ? 'error' : 'warning';
+      device.eventLog.add({ kind: 'reset', severity, device: device.index, text: message });
+    },
   };
 }
 

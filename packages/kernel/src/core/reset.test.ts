@@ -1,29 +1,17 @@
 /** Hard resets, time-outs, opening rules and the heartbeat of one device, under a virtual clock. */
-import { HlError } from '@pedrera/base';
-import { CFG_BASE, encodeFence, encodeMsgLong, encodeNop, fenceRdataAddress, sobAddress } from '@pedrera/hw';
+import { CFG_BASE, encodeMsgLong, fenceRdataAddress, sobAddress } from '@pedrera/hw';
 import { CS_FLAGS, DEVICE_STATUS, NOTIFIER_EVENT } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { importDmaBuf } from './dma-buf/context-import.js';
 import { exportMemory } from './dma-buf/exporters.js';
 import { TestRig } from './test-rig.js';
+import { codeOf, nop, stuck } from './test-support.js';
 import { waitForSubmission } from './wait.js';
 
 const FOREVER = 2n ** 63n - 1n;
 /** A window of device memory, as any can be exported under `exclusive`. */
 const EXPORTED = { extents: [{ address: 2 ** 30, size: 2 ** 21 }], size: 2 ** 21, allocation: undefined };
 const S = 1e9;
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-/** A fence nothing will ever release. */
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-
-async function codeOf(promise: unknown): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 describe('hard reset', () => {
   it('order-of-the-steps', async () => {
@@ -116,7 +104,7 @@ describe('hard reset', () => {
     const [exporter, importer] = [await rig.open(0), await rig.open(1)];
     const { dmaBufs } = rig.machine;
     const object = exportMemory(dmaBufs, exporter.requireContext, EXPORTED);
-    exporter.addDescriptor(dmaBufs, object, { flags: 2, readOnly: false });
+    exporter.descriptors.add(dmaBufs, object, { flags: 2, readOnly: false });
     importDmaBuf(importer.requireContext, object);
     rig.device(0).requestReset({ kind: 'manual' });
     await rig.finishReset(0);
@@ -136,7 +124,7 @@ describe('hard reset', () => {
     const context = exporter.requireContext;
     const { dmaBufs } = rig.machine;
     const object = exportMemory(dmaBufs, context, EXPORTED);
-    exporter.addDescriptor(dmaBufs, object, { flags: 2, readOnly: false });
+    exporter.descriptors.add(dmaBufs, object, { flags: 2, readOnly: false });
     importDmaBuf(importer.requireContext, object);
     rig.device(0).requestReset({ kind: 'manual' });
     await rig.finishReset(0);

@@ -68,6 +68,8 @@ export class ResetMachine {
   /** By a failed reset, or by debugfs. */
   disabled = false;
   hardResets = 0;
+  /** The reset that began last. */
+  last: { readonly reason: string; readonly atNs: number } | undefined;
 
   constructor(clock: Clock, settings: Settings, steps: ResetSteps) {
     this.#clock = clock;
@@ -108,7 +110,9 @@ export class ResetMachine {
   }
 
   async #run(cause: ResetCause): Promise<void> {
-    const detail = `hard reset: ${describeCause(cause)}`;
+    const reason = describeCause(cause);
+    const detail = `hard reset: ${reason}`;
+    this.last = { reason, atNs: this.#clock.nowNs() };
     this.#steps.report(detail, false);
     let succeeded = false;
     try {

@@ -6,6 +6,7 @@
  */
 import { errno, HlError } from '@pedrera/base';
 import { EXTERNAL_QUEUE_COUNT, QUEUE_COUNT, QUEUES, type QueueInfo } from '@pedrera/hw';
+import { TRACE_KIND } from '@pedrera/uapi';
 import type { Context } from './context.js';
 import type { DropReason } from './counters.js';
 import { DeferredWork } from './deferred-work.js';
@@ -15,6 +16,18 @@ import type { Job, Submission } from './submission.js';
 /** Counts the drop, and hands the error on. */
 export function drop(context: Context, reason: DropReason, error: unknown): never {
   context.countDrop(reason);
+  throw error;
+}
+
+/** Undoes a submission that was not queued: its jobs' memory is given back, its number is spent. Hands the error on. */
+export function refuse(submission: Submission, jobs: readonly Job[], error: unknown): never {
+  const { context } = submission;
+  for (const { block } of jobs) {
+    if (block !== undefined) {
+      context.patchedPool.free(block);
+    }
+  }
+  context.refused(submission);
   throw error;
 }
 
@@ -107,6 +120,10 @@ function start(submission: Submission, jobs: readonly Job[]): void {
       submission.held.push(job);
     }
     queue.push(job);
+  }
+  const { trace } = context.device;
+  if ((trace.kinds & TRACE_KIND.SUBMISSIONS) !== 0) {
+    trace.submitted(submission, jobs);
   }
   const { hardware } = context.device;
   for (let queue = 0, rung = submission.externalQueues; rung !== 0; queue++, rung >>>= 1) {

@@ -33,6 +33,8 @@ export interface Settings {
   memoryScrubValue: bigint;
   /** Of identical moves in a row a device makes only the last one; a machine's setting, for good (device.md 5.4, 9.5). */
   readonly collapseRepeatedDma: boolean;
+  /** What the kernel has for patched command buffers that are queued, for each device (uapi.md 4.3). */
+  readonly kernelMemoryBytes: number;
   /** Value of sysfs max_power; utilisation is measured between the two (uapi.md 2.4, op 6). */
   maxPowerMw: number;
   dcPowerMw: number;
@@ -59,6 +61,7 @@ const DEFAULT_SETTINGS: Readonly<Settings> = {
   // The driver's is 0x1122334455667788; sparse memory can be filled with nothing but zero.
   memoryScrubValue: 0n,
   collapseRepeatedDma: false,
+  kernelMemoryBytes: 2 ** 31,
   maxPowerMw: 200_000,
   dcPowerMw: 60_000,
   maxClockMhz: 1600,

@@ -1,5 +1,4 @@
 /** Leases and dma-bufs of the core, on silicon in the same thread. */
-import { HlError } from '@pedrera/base';
 import {
   encodeFence,
   encodeLinDma,
@@ -15,18 +14,10 @@ import { importDmaBuf } from './dma-buf/context-import.js';
 import { exportMemory, exportSyncObjects } from './dma-buf/exporters.js';
 import type { OpenFile } from './open-file.js';
 import { TestRig } from './test-rig.js';
+import { codeOf } from './test-support.js';
 
 const PAGE = 2 * 2 ** 20;
 const READ_WRITE = { flags: 2, readOnly: false };
-
-async function codeOf(fn: () => unknown): Promise<string> {
-  try {
-    await fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 /** MEMORY ALLOC and MAP, without the ioctl around them. */
 function allocate(file: OpenFile, size: number): { address: number; handle: bigint } {
@@ -117,7 +108,7 @@ describe('dma-buf', () => {
     const { dmaBufs } = rig.machine;
     const { extents } = allocation;
     const object = exportMemory(dmaBufs, exporter.requireContext, { extents, size: PAGE, allocation });
-    const token = exporter.peekDescriptor(exporter.addDescriptor(dmaBufs, object, READ_WRITE)).token();
+    const token = exporter.descriptors.peek(exporter.descriptors.add(dmaBufs, object, READ_WRITE)).token();
     const far = dmaBufs.redeem(token, (found) => importDmaBuf(importer.requireContext, found.dmaBuf('EINVAL')));
     await rig.close(exporter);
     expect(object.exporterAlive).toBe(false);
@@ -145,7 +136,7 @@ describe('dma-buf', () => {
       firstSyncObject: lease.firstSob + 1,
       count: 2,
     });
-    consumer.addDescriptor(dmaBufs, object, READ_WRITE);
+    consumer.descriptors.add(dmaBufs, object, READ_WRITE);
     const far = importDmaBuf(producer.requireContext, object);
     const waiting = rig.submit(consumer, 0, (words) => armAndFence(words, lease.firstSob + 1));
     rig.run();
@@ -170,7 +161,7 @@ describe('dma-buf', () => {
     const range = { extents: [{ address: 2 ** 30, size: PAGE }], size: PAGE, allocation: undefined };
     for (const [from, to] of [files, [files[1], files[0]] as const]) {
       const object = exportMemory(dmaBufs, from.requireContext, range);
-      from.addDescriptor(dmaBufs, object, READ_WRITE);
+      from.descriptors.add(dmaBufs, object, READ_WRITE);
       importDmaBuf(to.requireContext, object);
       importDmaBuf(from.requireContext, object);
     }

@@ -12,7 +12,7 @@ import { checkCollective, collectiveJobs } from './collective.js';
 import type { Context } from './context.js';
 import { type Reservation, supportsSyncStream } from './encapsulated-signals.js';
 import type { OpenFile } from './open-file.js';
-import { checkSchedulable, drop, enqueue } from './schedule.js';
+import { checkSchedulable, drop, enqueue, refuse } from './schedule.js';
 import { Job, SUBMISSION_TYPE, type Submission } from './submission.js';
 import { allocateSubmission, checkChunks, type SubmitOptions } from './submit.js';
 import type { SignalledObject } from './sync-stream.js';
@@ -123,19 +123,12 @@ function waitFor(submission: Submission, awaited: Awaited): Submitted {
 
 /** Queues what `make` puts into the list; if it throws, everything is undone and the number is spent. */
 function queued(submission: Submission, make: (jobs: Job[]) => Submitted): Submitted {
-  const { context } = submission;
   const jobs: Job[] = [];
   let result: Submitted;
   try {
     result = make(jobs);
   } catch (error) {
-    for (const { block } of jobs) {
-      if (block !== undefined) {
-        context.patchedPool.free(block);
-      }
-    }
-    context.refused(submission);
-    throw error;
+    refuse(submission, jobs, error);
   }
   enqueue(submission, jobs);
   return result;

@@ -1,11 +1,9 @@
 /** Internal queues and staged submissions: what is refused, what holds its slot, what completes what (uapi.md 4.3, 4.8). */
-import { HlError } from '@pedrera/base';
 import {
   DRAM_VA_BASE,
   encodeFence,
   encodeMsgLong,
   encodeMsgShort,
-  encodeNop,
   fenceRdataAddress,
   HOST_VA_BASE,
   HOST_VA_END,
@@ -17,8 +15,8 @@ import {
 } from '@pedrera/hw';
 import { type Chunk, CS_FLAGS, WAIT_OUT_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
-import type { OpenFile } from './open-file.js';
 import { TestRig } from './test-rig.js';
+import { codeNow, done, nop, release, stuck } from './test-support.js';
 import { waitForSubmission } from './wait.js';
 
 const FIRST = CS_FLAGS.STAGED | CS_FLAGS.STAGED_FIRST;
@@ -29,10 +27,6 @@ const DMA_2_0 = 9;
 const TPC_0_0 = 41;
 const NIC_0_0 = 73;
 
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (queue: number) => (words: Uint32Array) =>
-  encodeMsgLong(words, 0, { address: fenceRdataAddress(queue, 0), value: 1 });
 const addTo = (sob: number) => (words: Uint32Array) =>
   encodeMsgShort(words, 0, { base: 1, addressOffset: 4 * sob, value: sobValue('add', 1) });
 /** Blocks queue `queue` until sync object `sob` (below 8) has reached 1. */
@@ -52,20 +46,6 @@ const at = (queueIndex: number, address: number, size = 8): Chunk => ({
   size,
   flags: 0,
 });
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
-
-const done = (file: OpenFile, seq: number) => {
-  const result = waitForSubmission(file, seq, 0n);
-  return result instanceof Promise ? undefined : result.status === WAIT_STATUS.COMPLETED;
-};
 
 describe('internal queues', () => {
   it('run-what-lies-at-the-device-address-when-it-is-executed', async () => {
@@ -97,11 +77,11 @@ describe('internal queues', () => {
       { ...at(DMA_2_0, 0), handle: 2n ** 64n - 8n },
     ];
     for (const chunk of bad) {
-      expect(codeOf(() => rig.cs(file, { chunksExecute: [outer, chunk] }))).toBe('EFAULT');
+      expect(codeNow(() => rig.cs(file, { chunksExecute: [outer, chunk] }))).toBe('EFAULT');
     }
     expect(file.requireContext.counters).toMatchObject({ parsing: bad.length, validation: 0 });
     for (const address of [SRAM_USER_BASE, 0x7f_f140_0000 - 8, 0x2000_0000, 0x8_0000_0000 - 8, HOST_VA_BASE]) {
-      expect(codeOf(() => rig.cs(file, { flags: FIRST, chunksExecute: [at(DMA_2_0, address)] }))).toBe('ok');
+      expect(codeNow(() => rig.cs(file, { flags: FIRST, chunksExecute: [at(DMA_2_0, address)] }))).toBe('ok');
     }
     await file.requireContext.stop();
   });
@@ -110,7 +90,7 @@ describe('internal queues', () => {
     await using rig = new TestRig('shared');
     const file = await rig.open();
     const submit = (address: number) =>
-      codeOf(() => rig.cs(file, { flags: FIRST, chunksExecute: [at(DMA_2_0, address)] }));
+      codeNow(() => rig.cs(file, { flags: FIRST, chunksExecute: [at(DMA_2_0, address)] }));
     expect([submit(DRAM_VA_BASE), submit(DRAM_VA_BASE - 8)]).toEqual(['ok', 'EFAULT']);
     // Accepted is not reachable: nothing is mapped there.
     rig.run();
@@ -121,9 +101,9 @@ describe('internal queues', () => {
     await using rig = new TestRig('exclusive', 1, { nicPortsMask: 0x2 });
     const file = await rig.open();
     const chunksExecute = [at(NIC_0_0, SRAM_USER_BASE)];
-    expect(codeOf(() => rig.cs(file, { flags: FIRST, chunksExecute }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { flags: FIRST, chunksExecute }))).toBe('EINVAL');
     expect(file.requireContext.counters.parsing).toBe(1);
-    expect(codeOf(() => rig.cs(file, { flags: FIRST, chunksExecute: [at(NIC_0_0 + 4, SRAM_USER_BASE)] }))).toBe('ok');
+    expect(codeNow(() => rig.cs(file, { flags: FIRST, chunksExecute: [at(NIC_0_0 + 4, SRAM_USER_BASE)] }))).toBe('ok');
     await file.requireContext.stop();
   });
 
@@ -131,13 +111,13 @@ describe('internal queues', () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
     const chunk = await rig.sramChunk(DMA_2_0, SRAM_USER_BASE, nop);
-    expect(codeOf(() => rig.cs(file, { chunksExecute: [chunk] }))).toBe('EINVAL');
-    expect(codeOf(() => rig.cs(file, { flags: FIRST | LAST, chunksExecute: [chunk] }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { chunksExecute: [chunk] }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { flags: FIRST | LAST, chunksExecute: [chunk] }))).toBe('EINVAL');
     expect(file.requireContext.counters).toMatchObject({ validation: 2, parsing: 0 });
     const group = rig.csNow(file, { flags: FIRST, chunksExecute: [chunk] });
     const stagedSeq = group.seq;
-    expect(codeOf(() => rig.cs(file, { flags: LAST, stagedSeq, chunksExecute: [chunk] }))).toBe('EINVAL');
-    expect(codeOf(() => rig.cs(file, { flags: MIDDLE, stagedSeq, chunksExecute: [chunk] }))).toBe('ok');
+    expect(codeNow(() => rig.cs(file, { flags: LAST, stagedSeq, chunksExecute: [chunk] }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { flags: MIDDLE, stagedSeq, chunksExecute: [chunk] }))).toBe('ok');
     rig.csNow(file, { flags: LAST, stagedSeq, chunksExecute: [rig.chunk(file, 0, nop)] });
     rig.run();
     expect(done(file, stagedSeq)).toBe(true);
@@ -147,8 +127,8 @@ describe('internal queues', () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
     const far = at(DMA_2_0, 0);
-    expect(codeOf(() => rig.cs(file, { chunksExecute: [far, at(8, 0)] }))).toBe('EFAULT');
-    expect(codeOf(() => rig.cs(file, { chunksExecute: [at(8, 0), far] }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { chunksExecute: [far, at(8, 0)] }))).toBe('EFAULT');
+    expect(codeNow(() => rig.cs(file, { chunksExecute: [at(8, 0), far] }))).toBe('EINVAL');
     expect(file.requireContext.counters).toMatchObject({ parsing: 1, validation: 1 });
   });
 
@@ -162,12 +142,12 @@ describe('internal queues', () => {
     rig.run();
     const queue = file.requireContext.queue(TPC_0_0);
     expect([queue.length, queue.free, queue.pending]).toEqual([1024, 2, 0]);
-    expect(codeOf(() => rig.cs(file, { chunksExecute }))).toBe('EAGAIN');
+    expect(codeNow(() => rig.cs(file, { chunksExecute }))).toBe('EAGAIN');
     expect(file.requireContext.counters.queueFull).toBe(1);
     rig.submit(file, 1, release(0));
     rig.run();
     expect(queue.free).toBe(513);
-    expect(codeOf(() => rig.cs(file, { chunksExecute }))).toBe('ok');
+    expect(codeNow(() => rig.cs(file, { chunksExecute }))).toBe('ok');
     await file.requireContext.stop();
   });
 });
@@ -213,7 +193,7 @@ describe('staged submissions', () => {
     const plain = rig.submit(file, 0, stuck);
     const { seq } = rig.csNow(file, { flags: FIRST, chunksExecute });
     const refused = (flags: number, stagedSeq: number) =>
-      expect(codeOf(() => rig.cs(file, { flags, stagedSeq, chunksExecute }))).toBe('EINVAL');
+      expect(codeNow(() => rig.cs(file, { flags, stagedSeq, chunksExecute }))).toBe('EINVAL');
     refused(LAST, 0);
     refused(LAST, 17);
     refused(MIDDLE, plain.seq);
@@ -250,7 +230,7 @@ describe('staged submissions', () => {
     const { seq } = rig.csNow(file, { flags: FIRST, chunksExecute: [bad] });
     rig.csNow(file, { flags: LAST, stagedSeq: seq, chunksExecute: [rig.chunk(file, 0, nop)] });
     rig.run();
-    expect(codeOf(() => waitForSubmission(file, seq, 0n))).toBe('EIO');
+    expect(codeNow(() => waitForSubmission(file, seq, 0n))).toBe('EIO');
   });
 
   it('a-command-buffer-the-device-may-still-read-is-not-used-again', async () => {
@@ -298,7 +278,7 @@ describe('staged submissions', () => {
     rig.clock.advance(1e9);
     await rig.settle();
     await rig.settle();
-    expect(codeOf(() => waitForSubmission(file, seq, 0n))).toBe('ETIMEDOUT');
+    expect(codeNow(() => waitForSubmission(file, seq, 0n))).toBe('ETIMEDOUT');
   });
 });
 

@@ -14,10 +14,10 @@ const DRIVER_NAME = 'habanalabs';
 class SubmissionSource implements FenceSource {
   readonly fenceTimeline: FenceSource['fenceTimeline'];
   dmaFence: DmaFence | undefined;
-  readonly #submission: Submission;
+  readonly submission: Submission;
 
   constructor(domain: FenceDomain, submission: Submission) {
-    this.#submission = submission;
+    this.submission = submission;
     const { context } = submission;
     const names = { driverName: DRIVER_NAME, timelineName: `hl${context.device.index}.asid${context.asid}.` };
     const queue = orderedQueue(submission);
@@ -25,19 +25,19 @@ class SubmissionSource implements FenceSource {
   }
 
   get seq(): number {
-    return this.#submission.seq;
+    return this.submission.seq;
   }
 
   get outcome(): FenceOutcome | undefined {
-    return this.#submission.outcome;
+    return this.submission.outcome;
   }
 
   get finishedNs(): number {
-    return this.#submission.finishedNs;
+    return this.submission.finishedNs;
   }
 
   onFinished(callback: () => void): void {
-    this.#submission.addWaiter({ timer: undefined, settle: callback });
+    this.submission.addWaiter({ timer: undefined, settle: callback });
   }
 }
 
@@ -45,6 +45,11 @@ class SubmissionSource implements FenceSource {
 export function submissionFence(domain: FenceDomain, submission: Submission): DmaFence {
   submission.fenceSource ??= new SubmissionSource(domain, submission);
   return fenceOf(domain, submission.fenceSource);
+}
+
+/** For inspection: the unfinished submission a fence stands for, if it stands for one. */
+export function submissionBehind({ source }: DmaFence): Submission | undefined {
+  return source instanceof SubmissionSource ? source.submission : undefined;
 }
 
 /**

@@ -1,26 +1,13 @@
 /** Submissions, waits, time-outs and teardown of the core, on silicon in the same thread under a virtual clock. */
-import { HlError } from '@pedrera/base';
-import { encodeFence, encodeLinDma, encodeMsgLong, encodeNop, fenceRdataAddress } from '@pedrera/hw';
+import { encodeLinDma } from '@pedrera/hw';
 import { CS_FLAGS, WAIT_OUT_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { submitDefault } from './submit.js';
 import { TestRig } from './test-rig.js';
+import { codeOf, nop, release, stuck } from './test-support.js';
 import { effectiveTimeoutUs, waitForSubmission } from './wait.js';
 
 const FOREVER = 2n ** 63n - 1n;
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-/** A fence nothing will ever release. */
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (words: Uint32Array) => encodeMsgLong(words, 0, { address: fenceRdataAddress(0, 0), value: 1 });
-
-async function codeOf(promise: unknown): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 describe('WAIT_CS', () => {
   it('finished-is-COMPLETED-for-any-number-of-waits', async () => {
@@ -131,7 +118,7 @@ describe('CS', () => {
     const sameContext = rig.submit(one, 1, nop);
     rig.run();
     expect([blocked.finished, sameQueue.finished, sameContext.finished]).toEqual([false, true, true]);
-    const releasing = rig.submit(one, 1, release);
+    const releasing = rig.submit(one, 1, release(0));
     rig.run();
     expect([blocked.finished, releasing.finished]).toEqual([true, true]);
   });
@@ -171,7 +158,7 @@ describe('time-out', () => {
     const second = rig.submit(file, 1, stuck, options);
     rig.run();
     rig.clock.advance(9e9);
-    rig.submit(file, 2, release);
+    rig.submit(file, 2, release(0));
     rig.run();
     expect(first.finished).toBe(true);
     rig.clock.advance(9e9);

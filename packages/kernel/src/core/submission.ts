@@ -122,6 +122,8 @@ export class Submission {
   held: Job[] | undefined;
   /** External queues it has jobs on, a bit each. */
   externalQueues = 0;
+  /** Once it is over: the queues of its jobs that reported no completion. */
+  heldQueues: Uint8Array | undefined;
   sync: SyncPart | undefined;
   /** Made when somebody asks for its fence (submission-fence.ts). */
   fenceSource: FenceSource | undefined;
@@ -202,18 +204,32 @@ export class Submission {
   /** All queues it has jobs on; of a staged submission those of all parts so far. */
   queuesUsed(): number[] {
     const parts: readonly Submission[] = this.staged?.parts ?? [this];
+    return [...new Set(parts.flatMap((part) => part.ownQueues()))].sort((a, b) => a - b);
+  }
+
+  /** The same of this part alone, also when it is over. */
+  ownQueues(): number[] {
     const queues = new Set<number>();
-    for (const part of parts) {
-      for (let id = 0, mask = part.externalQueues; mask !== 0; id++, mask >>>= 1) {
-        if ((mask & 1) !== 0) {
-          queues.add(id);
-        }
-      }
-      for (const { queue } of part.held ?? []) {
-        queues.add(queue);
+    for (let id = 0, mask = this.externalQueues; mask !== 0; id++, mask >>>= 1) {
+      if ((mask & 1) !== 0) {
+        queues.add(id);
       }
     }
+    for (const { queue } of this.held ?? []) {
+      queues.add(queue);
+    }
+    for (const queue of this.heldQueues ?? []) {
+      queues.add(queue);
+    }
     return [...queues].sort((a, b) => a - b);
+  }
+
+  /** Its jobs that reported no completion left their queues. */
+  forgetHeld(): void {
+    if (this.held !== undefined) {
+      this.heldQueues = Uint8Array.from(this.held, ({ queue }) => queue);
+      this.held = undefined;
+    }
   }
 
   /** Signals the fence, once. */

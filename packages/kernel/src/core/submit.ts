@@ -14,7 +14,7 @@ import type { Context } from './context.js';
 import type { DmaFence } from './fence/dma-fence.js';
 import type { OpenFile } from './open-file.js';
 import type { PatchedBlock } from './patched-pool.js';
-import { checkSchedulable, drop, enqueue } from './schedule.js';
+import { checkSchedulable, drop, enqueue, refuse } from './schedule.js';
 import { findStagedGroup, StagedGroup } from './staged.js';
 import { Job, SUBMISSION_TYPE, Submission, type SubmissionType } from './submission.js';
 
@@ -107,13 +107,7 @@ export function submitDefault(file: OpenFile, chunks: readonly Chunk[], options:
       join(submission, findStagedGroup(context.pending, options.stagedSeq ?? 0), completes);
     }
   } catch (error) {
-    for (const { block } of jobs) {
-      if (block !== undefined) {
-        context.patchedPool.free(block);
-      }
-    }
-    context.refused(submission);
-    throw error;
+    refuse(submission, jobs, error);
   }
   enqueue(submission, jobs, options.after);
   return submission;

@@ -1,34 +1,15 @@
 /** Signal, wait and reserved signals: the driver's own command buffers, counts that outlive contexts (uapi.md 4.9 to 4.11). */
-import { HlError } from '@pedrera/base';
-import { encodeFence, encodeMsgLong, encodeMsgShort, encodeNop, fenceRdataAddress, sobValue } from '@pedrera/hw';
-import { ALL_ONES_U64, type Chunk, CS_FLAGS, MAX_PENDING, WAIT_STATUS } from '@pedrera/uapi';
+import { encodeMsgShort, sobValue } from '@pedrera/hw';
+import { ALL_ONES_U64, type Chunk, CS_FLAGS, MAX_PENDING } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import type { OpenFile } from './open-file.js';
 import { TestRig } from './test-rig.js';
-import { waitForSubmission } from './wait.js';
+import { codeNow, done, nop, release, stuck } from './test-support.js';
 
 const SOB_0 = 0x49_2000;
 const W_S = 0;
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (queue: number) => (words: Uint32Array) =>
-  encodeMsgLong(words, 0, { address: fenceRdataAddress(queue, 0), value: 1 });
 const onQueue = (queueIndex: number): Chunk => ({ handle: 0n, queueIndex, size: 0, flags: 0 });
 const awaiting = (queueIndex: number, ...signalSeqs: number[]): Chunk => ({ ...onQueue(queueIndex), signalSeqs });
-const done = (file: OpenFile, seq: number) => {
-  const result = waitForSubmission(file, seq, 0n);
-  return result instanceof Promise ? undefined : result.status === WAIT_STATUS.COMPLETED;
-};
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
-
 function signal(rig: TestRig, file: OpenFile, queue: number) {
   return rig.csNow(file, { flags: CS_FLAGS.SIGNAL, chunksExecute: [onQueue(queue)] });
 }
@@ -88,7 +69,7 @@ describe('SIGNAL', () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
     for (const queue of [8, 9, 73, 113, 0xffff_ffff]) {
-      expect(codeOf(() => signal(rig, file, queue))).toBe('EINVAL');
+      expect(codeNow(() => signal(rig, file, queue))).toBe('EINVAL');
     }
     expect(file.requireContext.counters.validation).toBe(5);
     expect(file.requireContext.pending.nextSeq).toBe(1);
@@ -99,18 +80,18 @@ describe('SIGNAL', () => {
     const file = await rig.open();
     for (const chunksExecute of [[], [onQueue(0), onQueue(0)]]) {
       for (const flags of [CS_FLAGS.SIGNAL, CS_FLAGS.WAIT, CS_FLAGS.COLLECTIVE_WAIT]) {
-        expect(codeOf(() => rig.cs(file, { flags, chunksExecute }))).toBe('EINVAL');
+        expect(codeNow(() => rig.cs(file, { flags, chunksExecute }))).toBe('EINVAL');
       }
     }
     expect(file.requireContext.counters).toMatchObject({ validation: 0, parsing: 0 });
   });
 
   it('without-memory-for-its-command-buffer-is-EFAULT', async () => {
-    await using rig = new TestRig('exclusive');
+    await using rig = new TestRig('exclusive', 1, { kernelMemoryBytes: 64 * 2 ** 21 });
     const file = await rig.open();
     const pool = file.requireContext.patchedPool;
     const taken = Array.from({ length: 64 }, () => pool.allocate(2 ** 21));
-    expect(codeOf(() => signal(rig, file, 0))).toBe('EFAULT');
+    expect(codeNow(() => signal(rig, file, 0))).toBe('EFAULT');
     expect(file.requireContext.counters.outOfMem).toBe(1);
     expect(file.requireContext.pending.nextSeq).toBe(2);
     for (const block of taken) {
@@ -123,7 +104,7 @@ describe('SIGNAL', () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
     rig.device().disabled = true;
-    expect(codeOf(() => signal(rig, file, 0))).toBe('EFAULT');
+    expect(codeNow(() => signal(rig, file, 0))).toBe('EFAULT');
     expect(file.requireContext.counters).toMatchObject({ outOfMem: 1, deviceInReset: 0 });
     rig.device().disabled = false;
   });
@@ -173,10 +154,10 @@ describe('SOB switch', () => {
     const file = await rig.open();
     reserve(rig, file, 0, 32000);
     const second = reserve(rig, file, 0, 32000).reserved as { handleId: number };
-    expect(codeOf(() => reserve(rig, file, 0, 32000))).toBe('EINVAL');
+    expect(codeNow(() => reserve(rig, file, 0, 32000))).toBe('EINVAL');
     reserve(rig, file, 0, 766);
     const before = file.requireContext.pending.nextSeq;
-    expect(codeOf(() => signal(rig, file, 0))).toBe('EINVAL');
+    expect(codeNow(() => signal(rig, file, 0))).toBe('EINVAL');
     expect(file.requireContext.pending.nextSeq).toBe(before + 1);
     expect(done(file, before)).toBe(true);
     expect(file.requireContext.counters).toMatchObject({ validation: 0, queueFull: 0, outOfMem: 0 });
@@ -229,12 +210,12 @@ describe('WAIT', () => {
     const file = await rig.open();
     const plain = rig.submit(file, 0, nop);
     rig.run();
-    expect(codeOf(() => wait(rig, file, 0))).toBe('EINVAL');
-    expect(codeOf(() => wait(rig, file, 0, 1, 1))).toBe('EINVAL');
-    expect(codeOf(() => wait(rig, file, 0, 2))).toBe('EINVAL');
-    expect(codeOf(() => wait(rig, file, 0, ALL_ONES_U64))).toBe('EINVAL');
+    expect(codeNow(() => wait(rig, file, 0))).toBe('EINVAL');
+    expect(codeNow(() => wait(rig, file, 0, 1, 1))).toBe('EINVAL');
+    expect(codeNow(() => wait(rig, file, 0, 2))).toBe('EINVAL');
+    expect(codeNow(() => wait(rig, file, 0, ALL_ONES_U64))).toBe('EINVAL');
     // Another type is refused even when it is long complete.
-    expect(codeOf(() => wait(rig, file, 0, plain.seq))).toBe('EINVAL');
+    expect(codeNow(() => wait(rig, file, 0, plain.seq))).toBe('EINVAL');
     expect(file.requireContext.counters.validation).toBe(5);
     expect(file.requireContext.pending.nextSeq).toBe(2);
   });
@@ -265,7 +246,7 @@ describe('WAIT', () => {
     for (let i = 0; i < 4096; i++) {
       rig.csNow(file, { chunksExecute: [chunk] });
     }
-    expect(codeOf(() => wait(rig, file, 1, seq))).toBe('EAGAIN');
+    expect(codeNow(() => wait(rig, file, 1, seq))).toBe('EAGAIN');
     expect(file.requireContext.counters.queueFull).toBe(1);
     await file.requireContext.stop();
   });
@@ -286,9 +267,9 @@ describe('RESERVE_SIGNALS_ONLY', () => {
   it('bad-counts-and-queues-are-EINVAL-and-not-counted', async () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
-    expect(codeOf(() => reserve(rig, file, 0, 32768))).toBe('EINVAL');
-    expect(codeOf(() => reserve(rig, file, 8, 1))).toBe('EINVAL');
-    expect(codeOf(() => reserve(rig, file, 200, 1))).toBe('EINVAL');
+    expect(codeNow(() => reserve(rig, file, 0, 32768))).toBe('EINVAL');
+    expect(codeNow(() => reserve(rig, file, 8, 1))).toBe('EINVAL');
+    expect(codeNow(() => reserve(rig, file, 200, 1))).toBe('EINVAL');
     expect(file.requireContext.counters.validation).toBe(0);
     expect(file.requireContext.pending.nextSeq).toBe(1);
     expect(reserve(rig, file, 0, 32767).reserved).toMatchObject({ handleId: 1, count: 32768 });
@@ -299,9 +280,9 @@ describe('RESERVE_SIGNALS_ONLY', () => {
     const file = await rig.open();
     reserve(rig, file, 0, 5);
     reserve(rig, file, 0, 3);
-    expect(codeOf(() => unreserve(rig, file, 1))).toBe('EINVAL');
+    expect(codeNow(() => unreserve(rig, file, 1))).toBe('EINVAL');
     expect(unreserve(rig, file, 2).seq).toBe(ALL_ONES_U64);
-    expect(codeOf(() => unreserve(rig, file, 2))).toBe('EINVAL');
+    expect(codeNow(() => unreserve(rig, file, 2))).toBe('EINVAL');
     expect(unreserve(rig, file, 1).seq).toBe(ALL_ONES_U64);
     // The lowest free handle, and the value it began with.
     expect(reserve(rig, file, 0, 1).reserved).toEqual({ handleId: 1, count: 2 });
@@ -314,15 +295,15 @@ describe('RESERVE_SIGNALS_ONLY', () => {
     const first = CS_FLAGS.STAGED | CS_FLAGS.STAGED_FIRST | CS_FLAGS.ENCAP_SIGNALS;
     const chunk = rig.chunk(file, 0, nop);
     const group = rig.csNow(file, { flags: first, chunksExecute: [chunk], reservation: 1 });
-    expect(codeOf(() => rig.cs(file, { flags: first, chunksExecute: [chunk], reservation: 1 }))).toBe('EINVAL');
-    expect(codeOf(() => rig.cs(file, { flags: first, chunksExecute: [chunk], reservation: 7 }))).toBe('EINVAL');
-    expect(codeOf(() => unreserve(rig, file, 1))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { flags: first, chunksExecute: [chunk], reservation: 1 }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { flags: first, chunksExecute: [chunk], reservation: 7 }))).toBe('EINVAL');
+    expect(codeNow(() => unreserve(rig, file, 1))).toBe('EINVAL');
     const last = CS_FLAGS.STAGED | CS_FLAGS.STAGED_LAST;
     rig.csNow(file, { flags: last, chunksExecute: [chunk], stagedSeq: group.seq });
     rig.run();
     expect(done(file, group.seq)).toBe(true);
     expect(file.requireContext.syncStream.queue(0).current.users).toBe(0);
-    expect(codeOf(() => unreserve(rig, file, 1))).toBe('EINVAL');
+    expect(codeNow(() => unreserve(rig, file, 1))).toBe('EINVAL');
     expect(file.requireContext.counters).toMatchObject({ validation: 0, parsing: 0 });
   });
 
@@ -392,7 +373,7 @@ describe('WAIT with ENCAP_SIGNALS', () => {
     expect(rig.csNow(file, { flags, chunksExecute: [signalWait(1, 17, 1)] }).seq).toBe(ALL_ONES_U64);
     const first = CS_FLAGS.STAGED | CS_FLAGS.STAGED_FIRST | CS_FLAGS.ENCAP_SIGNALS;
     const group = rig.csNow(file, { flags: first, chunksExecute: [rig.chunk(file, 0, nop)], reservation: 1 });
-    expect(codeOf(() => rig.cs(file, { flags, chunksExecute: [signalWait(1, group.seq, 4)] }))).toBe('EINVAL');
+    expect(codeNow(() => rig.cs(file, { flags, chunksExecute: [signalWait(1, group.seq, 4)] }))).toBe('EINVAL');
     expect(file.requireContext.counters.validation).toBe(0);
     await file.requireContext.stop();
   });
@@ -409,7 +390,7 @@ it('a-stuck-submission-blocks-the-one-16384-later', async () => {
     }
   }
   rig.run();
-  expect(codeOf(() => signal(rig, file, 1))).toBe('EAGAIN');
+  expect(codeNow(() => signal(rig, file, 1))).toBe('EAGAIN');
   expect(file.requireContext.counters.maxCsInFlight).toBe(1);
   expect(file.requireContext.unfinished).toBe(1);
   await file.requireContext.stop();

@@ -48,6 +48,15 @@ export class Tdr {
     }
   }
 
+  /** The submission whose time runs, and how much of it is left; Infinity without a time-out. */
+  running(nowNs: number): { readonly submission: Submission; readonly leftNs: number } | undefined {
+    const submission = this.#watched();
+    if (submission === undefined || submission.expired || this.#stopped) {
+      return undefined;
+    }
+    return { submission, leftNs: Math.max(0, this.#headSinceNs + submission.timeoutNs - nowNs) };
+  }
+
   /** No timer runs any more: the context's work is being ended. */
   stop(): void {
     this.#stopped = true;
@@ -104,7 +113,17 @@ export class Tdr {
   #expire(head: Submission): void {
     const { device } = this.#context;
     const detail = `submission ${head.seq} did not finish within ${Math.round(head.timeoutNs / 1e6) / 1e3} s`;
-    device.log.error({ device: device.index, asid: this.#context.asid, pid: this.#context.pid }, detail);
+    const { asid, pid } = this.#context;
+    device.log.error({ device: device.index, asid, pid }, detail);
+    device.eventLog.add({
+      kind: 'time-out',
+      severity: 'error',
+      device: device.index,
+      asid,
+      pid,
+      seq: head.seq,
+      text: detail,
+    });
     // The device answers in the order it was asked: the dump shows what was there before anything is ended.
     void device.takeStateDump();
     if (head.skipResetOnTimeout) {

@@ -5,7 +5,7 @@
  * Must not know the wire.
  */
 import { errno } from '@pedrera/base';
-import { WAIT_OUT_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
+import { TRACE_KIND, WAIT_OUT_FLAGS, WAIT_STATUS } from '@pedrera/uapi';
 import type { OpenFile } from './open-file.js';
 import type { Outcome, Submission, Waiter } from './submission.js';
 
@@ -83,6 +83,9 @@ function block(file: OpenFile, submission: Submission, timeoutUs: number): Promi
         file.abandonWaits.delete(abandon);
         submission.removeWaiter(waiter);
         waiter.timer?.cancel();
+        if (finished && (context.device.trace.kinds & TRACE_KIND.SUBMISSIONS) !== 0) {
+          context.device.trace.woke(submission);
+        }
         try {
           resolve(
             finished && submission.outcome !== undefined
@@ -98,8 +101,10 @@ function block(file: OpenFile, submission: Submission, timeoutUs: number): Promi
     const abandon = () => waiter.settle(false);
     file.abandonWaits.add(abandon);
     submission.addWaiter(waiter);
-    if (timeoutUs !== Number.POSITIVE_INFINITY) {
-      waiter.timer = clock.at(clock.nowNs() + timeoutUs * 1000, () => waiter.settle(false));
+    const deadlineNs = clock.nowNs() + timeoutUs * 1000;
+    if (deadlineNs !== Number.POSITIVE_INFINITY) {
+      waiter.timer = clock.at(deadlineNs, () => waiter.settle(false));
     }
+    file.caller.waits({ kind: 'submissions', any: false, submissions: [submission] }, deadlineNs);
   });
 }

@@ -36,6 +36,9 @@ export interface DaemonOptions {
   readonly machine?: MachineDescription;
 }
 
+/** The part of the machine's memory that may be filled with queued command buffers. */
+const KERNEL_MEMORY_PART = 4;
+
 export interface RunningDaemon {
   readonly socketPath: string;
   readonly devices: number;
@@ -53,7 +56,8 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
   const tracker = new LeakTracker();
   const clock = new RealClock();
   const hbm = Array.from({ length: count }, (_, i) => SharedMemory.create(`pedrera-hbm${i}`, HBM_SIZE));
-  const settings = options.settings ?? {};
+  // A share of it: the devices' own memory is the machine's, too.
+  const settings = { kernelMemoryBytes: totalmem() / KERNEL_MEMORY_PART, ...options.settings };
   const interconnect = createInterconnect(
     hbm.map((memory) => memory.fd),
     settings,

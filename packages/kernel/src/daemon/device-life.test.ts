@@ -112,6 +112,15 @@ async function resetDone(): Promise<void> {
   }
 }
 
+/** The reset has taken all that files had, and still goes on. */
+async function evicted(): Promise<void> {
+  for (let i = 0; i < 100 && (await client.codeOf('MMAP', { offset: 0n })) !== 'ENODEV'; i++) {
+    kernel.advance();
+    await kernel.run();
+  }
+  expect((await control.call('INFO_DEVICE_STATUS', {})).status).toBe(DEVICE_STATUS.IN_RESET);
+}
+
 beforeEach(() => start('exclusive'));
 afterEach(async () => {
   for (let i = 0; i < 20; i++) {
@@ -167,6 +176,19 @@ describe('a file after a reset', () => {
     const next = await Client.open(kernel, 'hl0');
     expect(await next.codeOf('CB_CREATE', { size: 4096, flags: 0 })).toBe('ok');
     expect((await control.call('INFO_RESET_COUNT', {})).hardResetCnt).toBe(1);
+  });
+});
+
+describe('a file that was revoked while the reset goes on', () => {
+  it('nothing-comes-to-belong-to-it', async () => {
+    const { handle } = await client.call('CB_CREATE', { size: 4096, flags: 0 });
+    await resetNow();
+    await evicted();
+    expect(await client.codeOf('HOST_ALLOC', { size: 4096 })).toBe('ENODEV');
+    expect(await client.codeOf('MMAP', { offset: handle })).toBe('ENODEV');
+    expect(await client.codeOf('DMABUF_OPEN', { token: '0'.repeat(64) })).toBe('ENODEV');
+    expect(await client.codeOf('INFO_DEVICE_STATUS', {})).toBe('ok');
+    await resetDone();
   });
 });
 

@@ -8,10 +8,12 @@ import { errno, HlError } from '@pedrera/base';
 import {
   type Access,
   byCode,
+  classicCommand,
   decodeArgs,
   type Entry,
   encodeArgs,
   MAX_IN_FLIGHT,
+  NR,
   PROTOCOL_VERSION,
   type RawBuffers,
   reqFromWire,
@@ -28,11 +30,14 @@ interface Call {
   readonly failed: (error: HlError) => unknown[];
 }
 
+/** Commands have a letter; indices of calls go this far. */
+const LAST_BARE_INDEX = 0x1f;
+
 type Handler = (session: Session, req: object) => object | Promise<object>;
 
 /** Handles one frame. Never throws: whatever goes wrong becomes this request's reply. */
 export function dispatch(session: Session, message: unknown[]): void {
-  const [id, code, args, buffers] = message;
+  const [id, code, args] = message;
   session.requests++;
   if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || typeof code !== 'number') {
     endConversation(
@@ -44,9 +49,9 @@ export function dispatch(session: Session, message: unknown[]): void {
   }
   try {
     if (args instanceof Uint8Array) {
-      raw(session, id, code, args, buffers);
+      raw(session, message);
     } else {
-      typed(session, id, code, args);
+      typed(session, id, code, args, message[3]);
     }
   } catch (error) {
     // Only the conversation itself fails here; a call's own errors are its reply.
@@ -54,7 +59,7 @@ export function dispatch(session: Session, message: unknown[]): void {
   }
 }
 
-function typed(session: Session, id: number, code: number, args: unknown): void {
+function typed(session: Session, id: number, code: number, args: unknown, process: unknown): void {
   const entry = byCode(code);
   checkConversation(session, entry?.name, args);
   const call: Call = {
@@ -63,6 +68,7 @@ function typed(session: Session, id: number, code: number, args: unknown): void 
     succeeded: (result) => [id, 0, resToWire(entry as Entry, result)],
     failed: (error) => [id, error.errno, error.detail ?? ''],
   };
+  session.callFrom(process);
   run(session, call, () => {
     if (entry === undefined) {
       throw errno('ENOTTY', `no call has the code ${code}`);
@@ -71,15 +77,21 @@ function typed(session: Session, id: number, code: number, args: unknown): void 
     checkOperational(session, entry.duringReset);
     checkRevoked(session, entry);
     countRefusal(session, entry);
-    return (HANDLERS[entry.name] as Handler)(session, reqFromWire(entry, args));
+    const req = reqFromWire(entry, args);
+    session.caller.begin(session.requests, entry.code);
+    failAsPlanned(session, entry);
+    return (HANDLERS[entry.name] as Handler)(session, req);
   });
 }
 
 /** A call spelled as the struct's bytes, for programs that only have those (uapi.md 2.2). */
-function raw(session: Session, id: number, command: number, bytes: Uint8Array, buffers: unknown): void {
+function raw(session: Session, message: readonly unknown[]): void {
+  const [id, number, bytes, buffers, process] = message as [number, number, Uint8Array, unknown, unknown];
   checkConversation(session, undefined, undefined);
+  const command = session.nodeName.startsWith('accel') ? classicCommand(number >>> 0) : number >>> 0;
+  adviseOnBareIndex(session, command);
   const magic = session.importer === undefined ? 'H' : 'I';
-  const decoded = decodeArgs(command >>> 0, bytes, rawBuffers(buffers), magic);
+  const decoded = decodeArgs(command, bytes, rawBuffers(buffers), magic);
   const reply = (error: number, outcome: object | HlError): unknown[] => {
     const { block, buffers: answers } = encodeArgs(decoded, outcome);
     return [id, error, block, answers, outcome instanceof HlError ? (outcome.detail ?? '') : ''];
@@ -90,6 +102,7 @@ function raw(session: Session, id: number, command: number, bytes: Uint8Array, b
     succeeded: (result) => reply(0, result),
     failed: (error) => reply(error.errno, error),
   };
+  session.callFrom(process);
   run(session, call, () => {
     const { entry, error, req } = decoded;
     if (entry !== null) {
@@ -101,8 +114,28 @@ function raw(session: Session, id: number, command: number, bytes: Uint8Array, b
     if (error !== null) {
       throw error;
     }
+    session.caller.begin(session.requests, (entry as Entry).code);
+    failAsPlanned(session, entry as Entry);
     return (HANDLERS[(entry as Entry).name] as Handler)(session, req as object);
   });
+}
+
+/**
+ * A header of Linux 6.7 and later has HL_IOCTL_* as mere indices, to be made commands with DRM_IOWR (device.md 10.4). A program
+ * of before that is compiled against it passes the index: it means another call, or none, and nothing says so.
+ */
+function adviseOnBareIndex(session: Session, command: number): void {
+  if (command > LAST_BARE_INDEX) {
+    return;
+  }
+  session.table.countRefused(`ioctl ${command}, which is no command`);
+  if (!session.advised) {
+    session.advised = true;
+    const advice =
+      'the program passes an index to ioctl(2) where a command is due: HL_IOCTL_* of Linux 6.7 and later go through DRM_IOWR; ' +
+      'use DRM_IOCTL_HL_* on /dev/accel, or build with an earlier header';
+    session.log.warn({ command, program: session.program }, advice);
+  }
 }
 
 function rawBuffers(value: unknown): RawBuffers {
@@ -127,14 +160,15 @@ function run(session: Session, call: Call, handle: () => object | Promise<object
     succeed(session, call, result);
     return;
   }
-  session.pending++;
+  const pending = { name: call.name, sinceNs: session.machine.clock.nowNs(), wait: session.caller.wait };
+  session.calls.add(pending);
   result.then(
     (value) => {
-      session.pending--;
+      session.calls.delete(pending);
       succeed(session, call, value);
     },
     (error: unknown) => {
-      session.pending--;
+      session.calls.delete(pending);
       fail(session, call, error);
     },
   );
@@ -222,8 +256,8 @@ function checkAccess(session: Session, entry: Entry): void {
       throw errno(entry.name === 'MMAP' ? 'ENODEV' : 'ENOTTY', `the ${node} node does not answer ${entry.name}`);
     }
   }
-  if (session.pending >= MAX_IN_FLIGHT) {
-    throw errno('EAGAIN', `${session.pending} requests of this client are unanswered; read the replies first`);
+  if (session.calls.size >= MAX_IN_FLIGHT) {
+    throw errno('EAGAIN', `${session.calls.size} requests of this client are unanswered; read the replies first`);
   }
 }
 
@@ -231,6 +265,14 @@ function checkAccess(session: Session, entry: Entry): void {
 function countRefusal(session: Session, entry: Entry | null): void {
   if (entry?.level === 'refused') {
     session.table.countRefused(entry.name);
+  }
+}
+
+/** Rules of `pedrera inject` that strike calls do so after every check of the call itself. */
+function failAsPlanned(session: Session, entry: Entry): void {
+  const { faults } = session.machine;
+  if (faults.watchesCalls) {
+    faults.call(entry.name, session.peer.pid, session.file?.device);
   }
 }
 
@@ -243,11 +285,15 @@ function checkOperational(session: Session, duringReset: boolean): void {
 
 /**
  * A hard reset took all the file had, where the driver would have killed its owner (uapi.md 7.3). While the reset runs,
- * what is answered in a reset is answered here too; unmapping is no call of the device.
+ * what INFO answers in a reset is answered here too, but nothing may come to belong to the file any more: it is emptied only
+ * once. Unmapping is no call of the device.
  */
 function checkRevoked(session: Session, entry: Entry | null): void {
   const { file } = session;
-  if (file?.revoked === undefined || !file.device.operational || entry?.access === 'any' || entry?.name === 'MUNMAP') {
+  if (file?.revoked === undefined || entry?.access === 'any' || entry?.name === 'MUNMAP') {
+    return;
+  }
+  if (!file.device.operational && (entry === null || entry.nr === NR.INFO)) {
     return;
   }
   throw errno('ENODEV', `${file.revoked}; close the device and open it again`);

@@ -25,16 +25,16 @@ describe('HandedObjects', () => {
     const file = await rig.open();
     const { dmaBufs } = rig.machine;
     const handed = new HandedObjects();
-    const fd = file.addDescriptor(dmaBufs, exportMemory(dmaBufs, file.requireContext, EXPORTED), {
+    const fd = file.descriptors.add(dmaBufs, exportMemory(dmaBufs, file.requireContext, EXPORTED), {
       flags: 2,
       readOnly: true,
     });
-    const { object } = file.peekDescriptor(fd);
+    const { object } = file.descriptors.peek(fd);
     let copy = -1;
-    handed.handOut(file.peekDescriptor(fd), 7, (given) => {
+    handed.handOut(file.descriptors.peek(fd), 7, (given) => {
       copy = duplicate(given);
     });
-    file.closeDescriptor(fd);
+    file.descriptors.close(fd);
     expect(handed.find(copy)).toMatchObject({ object, flags: 2, readOnly: true });
     expect(object.refs).toBe(1);
     const second = duplicate(copy);
@@ -50,11 +50,11 @@ describe('HandedObjects', () => {
     const { dmaBufs } = rig.machine;
     const handed = new HandedObjects();
     const object = exportMemory(dmaBufs, file.requireContext, EXPORTED);
-    const fd = file.addDescriptor(dmaBufs, object, { flags: 2, readOnly: false });
+    const fd = file.descriptors.add(dmaBufs, object, { flags: 2, readOnly: false });
     const refuse = () => {
       throw new Error('the socket is full');
     };
-    expect(() => handed.handOut(file.peekDescriptor(fd), 7, refuse)).toThrow('full');
+    expect(() => handed.handOut(file.descriptors.peek(fd), 7, refuse)).toThrow('full');
     await until(() => object.refs === 1);
     await handed.close();
   });

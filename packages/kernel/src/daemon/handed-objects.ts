@@ -18,7 +18,7 @@ export interface HandedObject extends DescriptorRights {
 }
 
 export class HandedObjects {
-  readonly #handed = new Map<string, HandedObject & { readonly end: HandedDescriptor }>();
+  readonly #handed = new Map<string, HandedObject & { readonly end: HandedDescriptor; readonly pid: number }>();
   readonly #countOf = new Map<number, number>();
 
   /** `send` gives a duplicate to a process; when it throws, nothing was handed out. Errors: EMFILE. */
@@ -31,7 +31,7 @@ export class HandedObjects {
     this.#countOf.set(pid, count + 1);
     const letGo = holdFor(object, pid);
     const readable = object instanceof DmaBuf ? undefined : object.fence.watch(() => end.makeReadable());
-    this.#handed.set(end.identity, { object, flags, readOnly, end });
+    this.#handed.set(end.identity, { object, flags, readOnly, end, pid });
     end.onClosed(() => {
       this.#handed.delete(end.identity);
       this.#uncount(pid);
@@ -54,6 +54,11 @@ export class HandedObjects {
   find(fd: number): HandedObject | undefined {
     const identity = socketIdentity(fd);
     return identity === undefined ? undefined : this.#handed.get(identity);
+  }
+
+  /** For inspection: what was made for whom, and is open somewhere. */
+  all(): Iterable<{ readonly object: SharedObject; readonly pid: number }> {
+    return this.#handed.values();
   }
 
   #uncount(pid: number): void {

@@ -3,7 +3,7 @@
  *
  * Owns: such connections, and what the sessions' log says of bugs. Must not know when the machine behind them works.
  */
-import type { Connection, PeerCredentials } from '@pedrera/wire';
+import { type Connection, encodeFrame, FRAME_HEADER_BYTES, type FrameTap, type PeerCredentials } from '@pedrera/wire';
 import type { Logger } from 'pino';
 import type { Machine } from '../core/machine.js';
 import { dispatch } from './dispatch.js';
@@ -39,10 +39,21 @@ export class LocalSessions {
         this.#table.remove(session);
       }
     };
-    const end: Pick<Connection, 'send' | 'sendDescriptor' | 'close' | 'destroy' | 'peer'> = {
+    let tap: FrameTap | null = null;
+    const show = (direction: 'in' | 'out', message: readonly unknown[]) => {
+      if (tap !== null) {
+        const frame = encodeFrame(message);
+        tap(direction, frame, FRAME_HEADER_BYTES, frame.length);
+      }
+    };
+    const end: Pick<Connection, 'tap' | 'send' | 'sendDescriptor' | 'close' | 'destroy' | 'peer'> = {
       peer: () => peer,
+      tap: (given) => {
+        tap = given;
+      },
       send: (message) => {
         if (!closed) {
+          show('out', message);
           heard(message);
         }
       },
@@ -58,6 +69,7 @@ export class LocalSessions {
       },
       send: (message) => {
         if (!closed) {
+          show('in', message);
           dispatch(session, message);
         }
       },

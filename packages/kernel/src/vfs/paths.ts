@@ -8,6 +8,7 @@ import type { HlDevice } from '../core/device.js';
 import type { Machine } from '../core/machine.js';
 import { debugfsDirectory } from './debugfs.js';
 import type { DebugDevice } from './debugfs-memory.js';
+import { dmaBufDirectory } from './dma-buf-info.js';
 import { hwmonDirectory, type SensorOffsets } from './hwmon.js';
 import { NODE_MAJOR, PCI_CLASS, PCI_DEVICE, PCI_VENDOR, pciAddress, primaryMinor } from './pci.js';
 import { controlDirectory, primaryDirectory, readOnly } from './sysfs.js';
@@ -58,6 +59,7 @@ export function rootDirectory(machine: Machine, stateOf: (device: HlDevice) => D
                       ({ index }) => String(index),
                       ({ index }) => link(`../habanalabs/hl${index}`),
                     ),
+                  dma_buf: () => dmaBufDirectory(machine),
                   habanalabs: () =>
                     directoryOf(
                       devices,

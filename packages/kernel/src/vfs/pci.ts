@@ -27,6 +27,15 @@ export function primaryMinor({ index }: HlDevice): number {
   return 2 * index;
 }
 
+/** No card has it: a simulated one is known by where it is plugged in. */
+export function serialNumber({ place }: HlDevice): string {
+  return `SIM${String(place.module).padStart(5, '0')}`;
+}
+
+export function deviceUuid({ place }: HlDevice): string {
+  return `${CARD_NAME}-simulated-${place.pci}`;
+}
+
 /** What is on the simulated board's EEPROM: which card it is; the rest was never written. */
 export function eepromBytes({ place }: HlDevice): Uint8Array {
   const bytes = new Uint8Array(EEPROM_SIZE).fill(0xff);

@@ -34,6 +34,7 @@ export const OWN_NR = {
   DMA_BUF: 0x86,
   SYNC_FILE: 0x87,
   RDMA: 0x88,
+  TRACE: 0x89,
 } as const;
 
 const same = (size: number): ArgBlock['size'] => ({ '6.1': size, '2021': size });

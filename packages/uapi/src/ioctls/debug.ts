@@ -3,6 +3,7 @@ import { array, optional, type Shape, struct } from '../composite-kinds.js';
 import { DEBUG_OP } from '../constants.js';
 import { type AbiBinding, defineIoctl, type ErrorRow, row } from '../ioctl.js';
 import { bool8, u32, u53, u64 } from '../kinds.js';
+import type { StructLayout } from '../layout.js';
 import { DEBUG_MAX_AUX_VALUES, MAX_DEBUG_WORDS } from '../limits.js';
 import {
   HL_DEBUG_PARAMS_BMON,
@@ -14,7 +15,6 @@ import {
 import { DEBUG_BLOCK, NR } from './blocks.js';
 
 const EVIDENCE = { source: 'gaudi/gaudi_coresight.c', section: 'uapi.md 8' } as const;
-const IN_THE_SHIM = 'the answer is written, and a fault found, by the C shim';
 
 const BUSY: ErrorRow = row('EBUSY', 'not-operational', 'the device is not operational');
 const FORM = {
@@ -34,7 +34,7 @@ const MODE: ErrorRow = row('EFAULT', 'not-in-debug-mode', 'the device is not in 
 const INPUT: readonly ErrorRow[] = [row('EFAULT', 'input-pointer', 'the input is not readable')];
 const OUTPUT: readonly ErrorRow[] = [
   row('ENOMEM', 'output-memory', 'an output buffer of more than 512 KiB'),
-  row('EFAULT', 'output-pointer', 'the output is not writable', IN_THE_SHIM),
+  row('EFAULT', 'output-pointer', 'the output is not writable'),
 ];
 const REG_INDEX: ErrorRow = row('EINVAL', 'reg-index', 'no such unit');
 const NO_INPUT: ErrorRow = row('EINVAL', 'no-input', 'a unit is enabled without its parameters');
@@ -45,86 +45,79 @@ const TIMEOUT: ErrorRow = row(
   "the model's units are ready at once",
 );
 
+/** What all units have in common. */
+const UNIT = { nr: NR.DEBUG, access: 'primary', duringReset: false, res: RES, evidence: EVIDENCE } as const;
+
+/** A unit that is enabled with parameters. `errors` are its own, behind those all of them have. */
+function unit<const N extends string, I extends Shape>({
+  input,
+  layout,
+  errors,
+  ...own
+}: {
+  readonly name: N;
+  readonly op: number;
+  readonly input: I;
+  readonly layout: StructLayout;
+  readonly errors: readonly ErrorRow[];
+  readonly doc: string;
+}) {
+  return defineIoctl({
+    ...UNIT,
+    ...own,
+    req: { ...REQ, input: optional(struct(input)) },
+    abi: {
+      ...FORM,
+      in: { ...IN, input: { pointer: 'inputPtr', bytes: 'inputSize', struct: layout } },
+      out: OUT,
+    },
+    errors: [BUSY, MODE, ...INPUT, ...OUTPUT, ...errors],
+    level: 'functional',
+  });
+}
+
 const SINK = { bufferAddress: u53, bufferSize: u53, sinkMode: u32 } as const satisfies Shape;
 
-export const DEBUG_ETR = defineIoctl({
+export const DEBUG_ETR = unit({
   name: 'DEBUG_ETR',
-  nr: NR.DEBUG,
   op: DEBUG_OP.ETR,
-  access: 'primary',
-  duringReset: false,
-  req: { ...REQ, input: optional(struct(SINK)) },
-  res: RES,
-  abi: {
-    ...FORM,
-    in: { ...IN, input: { pointer: 'inputPtr', bytes: 'inputSize', struct: HL_DEBUG_PARAMS_ETR } },
-    out: OUT,
-  },
+  input: SINK,
+  layout: HL_DEBUG_PARAMS_ETR,
   errors: [
-    BUSY,
-    MODE,
-    ...INPUT,
-    ...OUTPUT,
     NO_INPUT,
     row('EINVAL', 'buffer', 'buffer size 0, or not wholly in host, device memory or SRAM addresses of the user'),
     TIMEOUT,
   ],
   doc: 'The sink of all traces. Stopped with an output of at least 8 bytes, it tells how far it wrote (uapi.md 8).',
-  level: 'functional',
-  evidence: EVIDENCE,
 });
 
-export const DEBUG_ETF = defineIoctl({
+export const DEBUG_ETF = unit({
   name: 'DEBUG_ETF',
-  nr: NR.DEBUG,
   op: DEBUG_OP.ETF,
-  access: 'primary',
-  duringReset: false,
-  req: { ...REQ, input: optional(struct(SINK)) },
-  res: RES,
-  abi: {
-    ...FORM,
-    in: { ...IN, input: { pointer: 'inputPtr', bytes: 'inputSize', struct: HL_DEBUG_PARAMS_ETF } },
-    out: OUT,
-  },
-  errors: [BUSY, MODE, ...INPUT, ...OUTPUT, REG_INDEX, NO_INPUT, TIMEOUT],
+  input: SINK,
+  layout: HL_DEBUG_PARAMS_ETF,
+  errors: [REG_INDEX, NO_INPUT, TIMEOUT],
   doc: 'One of the trace buffers on the way to the sink; there are 48 (uapi.md 8).',
-  level: 'functional',
-  evidence: EVIDENCE,
 });
 
-export const DEBUG_STM = defineIoctl({
+export const DEBUG_STM = unit({
   name: 'DEBUG_STM',
-  nr: NR.DEBUG,
   op: DEBUG_OP.STM,
-  access: 'primary',
-  duringReset: false,
-  req: { ...REQ, input: optional(struct({ heMask: u64, spMask: u64, id: u32, frequency: u32 })) },
-  res: RES,
-  abi: {
-    ...FORM,
-    in: { ...IN, input: { pointer: 'inputPtr', bytes: 'inputSize', struct: HL_DEBUG_PARAMS_STM } },
-    out: OUT,
-  },
-  errors: [BUSY, MODE, ...INPUT, ...OUTPUT, REG_INDEX, NO_INPUT, TIMEOUT],
+  input: { heMask: u64, spMask: u64, id: u32, frequency: u32 },
+  layout: HL_DEBUG_PARAMS_STM,
+  errors: [REG_INDEX, NO_INPUT, TIMEOUT],
   doc: 'One of the system trace units; there are 46 (uapi.md 8).',
-  level: 'functional',
-  evidence: EVIDENCE,
 });
 
 export const DEBUG_FUNNEL = defineIoctl({
+  ...UNIT,
   name: 'DEBUG_FUNNEL',
-  nr: NR.DEBUG,
   op: DEBUG_OP.FUNNEL,
-  access: 'primary',
-  duringReset: false,
   req: REQ,
-  res: RES,
   abi: { ...FORM, in: IN, out: OUT },
   errors: [BUSY, MODE, ...OUTPUT, REG_INDEX],
   doc: 'One of the funnels that join traces; there are 76. It takes no parameters (uapi.md 8).',
   level: 'functional',
-  evidence: EVIDENCE,
 });
 
 const BMON = {
@@ -142,23 +135,13 @@ const BMON = {
   endAddr3: u64,
 } as const satisfies Shape;
 
-export const DEBUG_BMON = defineIoctl({
+export const DEBUG_BMON = unit({
   name: 'DEBUG_BMON',
-  nr: NR.DEBUG,
   op: DEBUG_OP.BMON,
-  access: 'primary',
-  duringReset: false,
-  req: { ...REQ, input: optional(struct(BMON)) },
-  res: RES,
-  abi: {
-    ...FORM,
-    in: { ...IN, input: { pointer: 'inputPtr', bytes: 'inputSize', struct: HL_DEBUG_PARAMS_BMON } },
-    out: OUT,
-  },
-  errors: [BUSY, MODE, ...INPUT, ...OUTPUT, REG_INDEX, NO_INPUT],
+  input: BMON,
+  layout: HL_DEBUG_PARAMS_BMON,
+  errors: [REG_INDEX, NO_INPUT],
   doc: 'One of the bus monitors; there are 121. A 2021 program gives the first 48 bytes of the parameters, the rest is 0 (uapi.md 8).',
-  level: 'functional',
-  evidence: EVIDENCE,
 });
 
 const SPMU = {
@@ -169,47 +152,29 @@ const SPMU = {
   trcEnHostVal: u32,
 } as const satisfies Shape;
 
-export const DEBUG_SPMU = defineIoctl({
+export const DEBUG_SPMU = unit({
   name: 'DEBUG_SPMU',
-  nr: NR.DEBUG,
   op: DEBUG_OP.SPMU,
-  access: 'primary',
-  duringReset: false,
-  req: { ...REQ, input: optional(struct(SPMU)) },
-  res: RES,
-  abi: {
-    ...FORM,
-    in: { ...IN, input: { pointer: 'inputPtr', bytes: 'inputSize', struct: HL_DEBUG_PARAMS_SPMU } },
-    out: OUT,
-  },
+  input: SPMU,
+  layout: HL_DEBUG_PARAMS_SPMU,
   errors: [
-    BUSY,
-    MODE,
-    ...INPUT,
-    ...OUTPUT,
     REG_INDEX,
     NO_INPUT,
     row('EINVAL', 'event-count', 'enabled with fewer than 3 or more than 6 events'),
     row('EINVAL', 'output-words', 'stopped with an output of fewer than 3 or more than 8 u64'),
   ],
   doc: 'One of the performance counters; there are 40. Stopped, it gives the counters, then the overflow status, then 64 bits of cycles, as many as the output has room for (uapi.md 8).',
-  level: 'functional',
-  evidence: EVIDENCE,
 });
 
 export const DEBUG_TIMESTAMP = defineIoctl({
+  ...UNIT,
   name: 'DEBUG_TIMESTAMP',
-  nr: NR.DEBUG,
   op: DEBUG_OP.TIMESTAMP,
-  access: 'primary',
-  duringReset: false,
   req: REQ,
-  res: RES,
   abi: { ...FORM, in: IN, out: OUT },
   errors: [BUSY, MODE, ...OUTPUT],
   doc: 'Does nothing; kept by the driver for old programs (uapi.md 8).',
   level: 'exact',
-  evidence: EVIDENCE,
 });
 
 export const DEBUG_SET_MODE = defineIoctl({

@@ -216,7 +216,9 @@ export const INFO_SECURED_ATTESTATION = defineIoctl({
   res: SECURED_ATTESTATION_RES,
   abi: { in: { nonce: 'secAttestNonce' }, ...answers(HL_INFO_SEC_ATTEST, SECURED_ATTESTATION_RES) },
   errors: [
-    ...FIRMWARE_ERRORS,
+    ...FIRMWARE_ERRORS.map(({ errno, id, when }) =>
+      id === 'pointer' ? row(errno, id, when, 'there is no answer that could be written') : row(errno, id, when),
+    ),
     row('EIO', 'not-secured', 'the firmware of a device that is not secured knows no attestation'),
   ],
   doc: 'Signed proof of what firmware runs. A Gaudi that is not secured has none to give, so the question ends as any refusal of the firmware (uapi.md 2.4).',

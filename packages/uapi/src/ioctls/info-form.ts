@@ -19,12 +19,10 @@ export const NONE = {} as const satisfies Shape;
 
 export const SOURCE = 'common/habanalabs_ioctl.c';
 
-const IN_THE_SHIM = 'a typed client has no pointer; the raw spelling of a C program has it';
-
 /** The causes every answer through a pointer has. */
 export const POINTER_ERRORS: readonly ErrorRow[] = [
   row('EINVAL', 'no-room', 'return_size or return_pointer is 0'),
-  row('EFAULT', 'pointer', 'return_pointer is not writable', IN_THE_SHIM),
+  row('EFAULT', 'pointer', 'return_pointer is not writable'),
 ];
 
 export const BUSY: ErrorRow = row('EBUSY', 'not-operational', 'the device is not operational');

@@ -254,7 +254,7 @@ export const INFO_ENGINE_STATUS = defineIoctl({
     BUSY,
     row('EINVAL', 'size-range', 'room for less than 1 KiB or more than 1 MiB is offered, or return_pointer is 0'),
     row('ENOMEM', 'does-not-fit', 'the text is longer than the room; it is not cut'),
-    row('EFAULT', 'pointer', 'return_pointer is not writable', POINTER_ERRORS[1]?.unreachable),
+    row('EFAULT', 'pointer', 'return_pointer is not writable'),
   ],
   doc: 'The registers that say whether each engine is idle, as a table in text. Every formatted piece of it ends with a NUL byte, which counts; a C program finds the actual size in its arg block (uapi.md 2.4, 9.4).',
   level: 'exact',

@@ -76,6 +76,7 @@ export const MEMORY_MAP_HOST = defineIoctl({
   abi: {
     block: MEMORY_BLOCK,
     in: { hostVirtAddr: 'mapHostHostVirtAddr', hintAddr: 'mapHostHintAddr', size: 'mapHostMemSize', flags: 'flags' },
+    memory: { address: 'mapHostHostVirtAddr', size: 'mapHostMemSize' },
     set: { flags: MEM_FLAGS.USERPTR },
     out: { deviceVirtAddr: 'deviceVirtAddr' },
     ...ZEROED,

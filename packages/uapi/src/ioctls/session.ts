@@ -3,7 +3,7 @@
 import { optional } from '../composite-kinds.js';
 import { defineIoctl, row } from '../ioctl.js';
 import { bytes, string, u32, u53, u64 } from '../kinds.js';
-import { MAX_PROGRAM_NAME, SIDE_TOKEN_BYTES } from '../limits.js';
+import { MAX_JOINED, MAX_PROGRAM_NAME, SIDE_TOKEN_BYTES } from '../limits.js';
 import { OWN_NR } from './blocks.js';
 
 const MAX_NAME = 64;
@@ -76,13 +76,30 @@ export const SIDE_CHANNEL = defineIoctl({
   req: { token: bytes(SIDE_TOKEN_BYTES) },
   res: {},
   errors: [
-    row('EPERM', 'token', 'not a token that OPEN gave to this process'),
+    row('EPERM', 'token', 'not a token of OPEN to this process, nor one of JOIN'),
     row('EINVAL', 'not-first', 'not the first frame'),
-    row('EINVAL', 'twice', 'the file has a side channel already'),
+    row('EINVAL', 'twice', 'there is a side channel with this token already'),
   ],
   doc: 'The first and only request on a second connection: it becomes the channel on which the descriptors of an open file arrive.',
   level: 'functional',
   evidence: { section: 'architecture 4' },
+});
+
+export const JOIN = defineIoctl({
+  name: 'JOIN',
+  nr: OWN_NR.SESSION,
+  op: 5,
+  access: 'any',
+  duringReset: true,
+  req: {},
+  res: { node: string(MAX_NAME), process: u32, daemonPid: u32, sideToken: bytes(SIDE_TOKEN_BYTES) },
+  errors: [
+    row('ENOTTY', 'no-node', 'no node is open on the connection'),
+    row('EMFILE', 'processes', `${MAX_JOINED} other processes have joined the file already`),
+  ],
+  doc: 'For a process that has the connection of a file which another process opened: it came by fork, by exec, or in a message. The answer says which node it is, and has a token for a side connection, which makes the process known (SO_PEERCRED) under a number. Requests that carry the number behind their arguments name memory and descriptors of that process, and what is sent to it comes on its side connection.',
+  level: 'functional',
+  evidence: { section: 'architecture 2' },
 });
 
 export const MMAP = defineIoctl({

@@ -39,7 +39,7 @@ export const SYNC_FILE_MERGE = defineIoctl({
   name: 'SYNC_FILE_MERGE',
   nr: OWN_NR.SYNC_FILE,
   op: 1,
-  access: 'primary',
+  access: 'sharing',
   duringReset: true,
   req: { fd: s32, name: string(MAX_NAME), fd2: s32, flags: u32, pad: u32 },
   res: { fd: s32 },
@@ -59,7 +59,7 @@ export const SYNC_FILE_INFO = defineIoctl({
   name: 'SYNC_FILE_INFO',
   nr: OWN_NR.SYNC_FILE,
   op: 2,
-  access: 'primary',
+  access: 'sharing',
   duringReset: true,
   req: { fd: s32, flags: u32, pad: u32, numFences: u32 },
   res: {

@@ -35,6 +35,7 @@ export const WAIT_CS = defineIoctl({
       sequences: { pointer: 'seq', count: 'seqArrLen', element: null, max: MAX_MULTI_CS, when: IS_MULTI },
     },
     out: { status: 'status', flags: 'flags', timestampNs: 'timestampNsec', completionMap: 'csCompletionMap' },
+    ring: { seq: 'seq', plain: 'flags', timeoutUs: 'timeoutUs' },
     success: 'zero',
     failure: {
       start: 'zero',
@@ -56,7 +57,7 @@ export const WAIT_CS = defineIoctl({
     row('EINVAL', 'never-issued', 'a sequence number that was never issued'),
     row('ETIMEDOUT', 'timed-out', 'the submission was stopped by its time-out'),
     row('EIO', 'aborted', 'the submission was aborted by a device reset'),
-    row('EINTR', 'signal', 'a signal came during a multi-CS wait', 'a signal reaches the C shim, not the daemon'),
+    row('EINTR', 'signal', 'a signal came during a multi-CS wait'),
   ],
   doc: 'Waits until a submission is complete, or one of several (MULTI_CS, with `sequences`). Not done in time is status BUSY, not an error; timeout 0 asks without waiting. Any number of waits may name the same sequence number (uapi.md 4.14). `completionMap` has a bit for each sequence of a multi-CS wait that is done (4.15). INTERRUPT and its forms share their bytes with these fields; Gaudi has no user interrupts (4.16). The 2021 block is shorter and has another command number; both are served.',
   level: 'exact',

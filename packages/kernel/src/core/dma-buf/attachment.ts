@@ -128,6 +128,7 @@ export class Attachment {
       exporter.unmap(this, kept.table, kept.direction);
     }
     attachments.delete(this);
+    this.dmaBuf.notePastImporter(this.importer);
     exporter.detach?.(this);
     this.#hold.release();
   }

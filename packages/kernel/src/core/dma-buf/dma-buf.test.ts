@@ -125,6 +125,24 @@ describe('export', () => {
   });
 });
 
+describe('importers that are gone', () => {
+  it('are-remembered-the-last-sixteen-with-when-they-left', () => {
+    using rig = new Rig();
+    const object = rig.create();
+    const attached = Array.from({ length: 18 }, (_, i) =>
+      object.attach({ ...DEVICE, pid: 100 + i, device: 1, asid: i }),
+    );
+    expect(object.pastImporters).toEqual([]);
+    for (const attachment of attached) {
+      rig.clock.advance(10);
+      attachment.detach();
+    }
+    expect(object.pastImporters.map(({ pid }) => pid)).toEqual(Array.from({ length: 16 }, (_, i) => 102 + i));
+    expect(object.pastImporters.at(-1)).toEqual({ pid: 117, device: 1, asid: 17, endedNs: rig.clock.nowNs() });
+    object.put();
+  });
+});
+
 describe('a static importer', () => {
   it('maps-as-often-as-it-likes', () => {
     using rig = new Rig();

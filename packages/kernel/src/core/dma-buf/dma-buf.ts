@@ -8,6 +8,7 @@
  */
 import { errno, type LeakTracker, RefCounted } from '@pedrera/base';
 import { MAX_BUFFER_NAME, PAGE_SIZE, SEEK_WHENCE } from '@pedrera/uapi';
+import type { Birth } from '../caller.js';
 import { cpuAccessUsage, DMA_BUF_SYNC } from '../fence/dma-buf-sync.js';
 import type { FenceDomain } from '../fence/fence-domain.js';
 import type { FenceWait } from '../fence/fence-wait.js';
@@ -38,6 +39,16 @@ export interface DmaBufOwner {
   forget(object: DmaBuf): void;
 }
 
+/** Somebody whose attachment ended. */
+export interface PastImporter {
+  readonly pid: number;
+  readonly device: number | undefined;
+  readonly asid: number;
+  readonly endedNs: number;
+}
+
+const PAST_IMPORTERS = 16;
+
 export interface DmaBufOptions {
   readonly id: number;
   readonly exporter: DmaBufExporter;
@@ -52,7 +63,13 @@ export class DmaBuf extends RefCounted {
   readonly exporter: DmaBufExporter;
   readonly reservation: Reservation;
   readonly bornNs: number;
+  /** The call that gave out its first descriptor. */
+  birth: Birth | undefined;
+  /** Of its first descriptor; in the kernel all are of one file. */
+  fileFlags = 0;
   readonly attachments = new Set<Attachment>();
+  /** Who was attached, the last few, so that a wait for somebody who is gone can be explained. */
+  readonly pastImporters: PastImporter[] = [];
   /** Where contexts have it mapped. */
   readonly importers = new Set<MappedAt>();
   readonly holds = new Set<Hold>();
@@ -89,6 +106,14 @@ export class DmaBuf extends RefCounted {
   /** True while the file that exported it is open. */
   get exporterAlive(): boolean {
     return this.exporter.context.lost === undefined;
+  }
+
+  /** Its attachment ended. */
+  notePastImporter({ pid, device, asid }: ImporterDevice): void {
+    this.pastImporters.push({ pid, device, asid, endedNs: this.reservation.domain.clock.nowNs() });
+    if (this.pastImporters.length > PAST_IMPORTERS) {
+      this.pastImporters.shift();
+    }
   }
 
   hold(kind: HoldKind, pid: number): Hold {

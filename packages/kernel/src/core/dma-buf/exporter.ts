@@ -6,6 +6,7 @@
  */
 import { errno } from '@pedrera/base';
 import { DMA_DIRECTION } from '@pedrera/uapi';
+import type { HostBuffer } from '../command-buffer.js';
 import type { Context } from '../context.js';
 import type { Allocation } from '../device-memory.js';
 import type { Segment } from '../host-memory.js';
@@ -65,6 +66,10 @@ export interface DmaBufExporter {
   unpin?(attachment: Attachment): void;
   beginCpuAccess?(write: boolean): void;
   endCpuAccess?(write: boolean): void;
+  /** Of kind 'sync-objects': which they are. */
+  readonly syncRange?: { readonly dcore: number; readonly firstSyncObject: number; readonly count: number };
+  /** Of kind 'host': the buffer it keeps. */
+  readonly hostBuffer?: HostBuffer;
   /** Absent where processors cannot map it. */
   mmap?(): HostWindow;
 }

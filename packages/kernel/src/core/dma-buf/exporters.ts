@@ -116,8 +116,12 @@ class SyncObjectsExporter extends ContextExporter implements DmaBufExporter {
   readonly allocation = undefined;
   readonly #address: number;
 
-  constructor(registry: DmaBufRegistry, context: Context, { dcore, firstSyncObject, count }: SyncRange) {
+  readonly syncRange: SyncRange;
+
+  constructor(registry: DmaBufRegistry, context: Context, syncRange: SyncRange) {
     super(registry, context);
+    const { dcore, firstSyncObject, count } = syncRange;
+    this.syncRange = syncRange;
     this.size = 4 * count;
     this.#address = peerCfgBusAddress(context.device.index, sobAddress(dcore, firstSyncObject) - CFG_BASE);
   }
@@ -140,7 +144,7 @@ class HostBufferExporter extends ContextExporter implements DmaBufExporter {
   readonly size: number;
   readonly allocation = undefined;
   override readonly keepsMapping = true;
-  readonly #buffer: HostBuffer;
+  readonly hostBuffer: HostBuffer;
   readonly #offset: number;
   readonly #attached = new Map<SgTable, unknown>();
   /** A segment's descriptor cannot be handed out in parts, so only all of a buffer can be mapped by others' processors. */
@@ -149,7 +153,7 @@ class HostBufferExporter extends ContextExporter implements DmaBufExporter {
   constructor(registry: DmaBufRegistry, context: Context, buffer: HostBuffer, { offset, size }: ByteRange) {
     super(registry, context);
     buffer.get();
-    this.#buffer = buffer;
+    this.hostBuffer = buffer;
     this.#offset = offset;
     this.size = size;
     const { segment, offset: at } = buffer.range;
@@ -163,7 +167,7 @@ class HostBufferExporter extends ContextExporter implements DmaBufExporter {
     if (bus === undefined) {
       throw errno('EINVAL', `${name} reaches no host memory`);
     }
-    const { range } = this.#buffer;
+    const { range } = this.hostBuffer;
     const attached = bus.attach(range.segment);
     const address = attached.address + range.offset + this.#offset;
     const table: SgTable = { segments: [{ space: 'bus', address, size: this.size }] };
@@ -179,7 +183,7 @@ class HostBufferExporter extends ContextExporter implements DmaBufExporter {
   }
 
   override release(): void {
-    this.#buffer.put();
+    this.hostBuffer.put();
     super.release();
   }
 }

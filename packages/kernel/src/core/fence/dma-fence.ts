@@ -9,6 +9,7 @@
  */
 import { ERRNO, type ErrnoCode, errno, errnoCode, RefCounted } from '@pedrera/base';
 import type { FenceDomain, TimelineIdentity } from './fence-domain.js';
+import type { FenceSource } from './fence-source.js';
 
 /** Errors are -1 to this, negated. */
 export const MAX_ERRNO = 4095;
@@ -35,6 +36,8 @@ export class DmaFence extends RefCounted {
   readonly domain: FenceDomain;
   readonly timeline: TimelineIdentity;
   readonly seqno: number;
+  /** What it stands for, while that is unfinished; for inspection. */
+  source: FenceSource | undefined;
   /** A set, for a waiter that gives up must be found at once among thousands. Made for the first callback. */
   #callbacks: Set<FenceRegistration> | undefined;
   #signalled = false;
@@ -51,6 +54,7 @@ export class DmaFence extends RefCounted {
     this.domain = domain;
     this.timeline = timeline;
     this.seqno = seqno;
+    domain.witness?.(this);
   }
 
   get context(): number {

@@ -2,9 +2,10 @@
  * What all fences of one machine share: time, the leak tracker, the log, the numbers of timelines and of lock tickets.
  *
  * Owns: the counters. A context number is never used twice, so fences of different timelines are never compared.
- * Must not know what a fence is.
+ * Must not know what a fence does.
  */
 import type { Clock, LeakTracker } from '@pedrera/base';
+import type { DmaFence } from './dma-fence.js';
 
 /** One timeline: fences of the same context signal in the order of their sequence numbers. */
 export interface TimelineIdentity {
@@ -26,6 +27,8 @@ export class FenceDomain {
   readonly clock: Clock;
   readonly warn: FenceWarning;
   readonly tracker: LeakTracker | undefined;
+  /** Is shown each fence as it is made: for who checks the rules from outside. */
+  witness: ((fence: DmaFence) => void) | undefined;
   /** 0 is the stub's. */
   #nextContext = 1;
   #nextTicket = 1;

@@ -43,8 +43,10 @@ export function fenceOf(domain: FenceDomain, source: FenceSource): DmaFence {
     return fence;
   }
   source.dmaFence = fence.get();
+  fence.source = source;
   source.onFinished(() => {
     source.dmaFence = undefined;
+    fence.source = undefined;
     conclude(fence, source);
     fence.put();
   });

@@ -21,7 +21,8 @@ export class FenceWait {
   /** Never rejects. */
   readonly result: Promise<FenceWaitResult>;
   readonly #clock: Clock;
-  readonly #deadlineNs: number;
+  /** Infinity without one. */
+  readonly deadlineNs: number;
   readonly #held: DmaFence[] = [];
   readonly #registrations: FenceRegistration[] = [];
   #pending = 0;
@@ -34,7 +35,7 @@ export class FenceWait {
       throw errno('EINVAL', `time-out ${timeoutNs} of a wait: nanoseconds from 0 expected`);
     }
     this.#clock = clock;
-    this.#deadlineNs = clock.nowNs() + timeoutNs;
+    this.deadlineNs = clock.nowNs() + timeoutNs;
     this.result = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -51,6 +52,11 @@ export class FenceWait {
   /** The result, as soon as there is one: a poll, or a wait for what has signalled, has it at once. */
   get settled(): FenceWaitResult | undefined {
     return this.#settled;
+  }
+
+  /** The fences it waits for still. */
+  pending(): DmaFence[] {
+    return this.#held.filter((fence) => !fence.signalled);
   }
 
   /** The waiter is gone or was interrupted: callbacks and references are given back at once. Harmless when it is over. */
@@ -73,8 +79,8 @@ export class FenceWait {
         this.#registrations.push(registration);
       }
     }
-    if (this.#deadlineNs !== Number.POSITIVE_INFINITY) {
-      this.#timer = this.#clock.at(this.#deadlineNs, () => this.#settle(TIMEOUT));
+    if (this.deadlineNs !== Number.POSITIVE_INFINITY) {
+      this.#timer = this.#clock.at(this.deadlineNs, () => this.#settle(TIMEOUT));
     }
     this.#oneSignalled();
   }
@@ -87,7 +93,7 @@ export class FenceWait {
   }
 
   #signalled(): FenceWaitResult {
-    return { outcome: 'signalled', remainingNs: Math.max(1, this.#deadlineNs - this.#clock.nowNs()) };
+    return { outcome: 'signalled', remainingNs: Math.max(1, this.deadlineNs - this.#clock.nowNs()) };
   }
 
   #settle(result: FenceWaitResult): void {

@@ -5,6 +5,7 @@
  * References: each descriptor. Must not know descriptors or calls.
  */
 import { errno, RefCounted } from '@pedrera/base';
+import type { Birth } from '../caller.js';
 import type { DmaFence, FenceRegistration } from './dma-fence.js';
 import { mergeFences, unwrapFence } from './unwrap.js';
 import { POLL_IN, WaitQueue } from './wait-queue.js';
@@ -38,6 +39,8 @@ export interface SyncFileInfo {
 
 export class SyncFile extends RefCounted {
   readonly fence: DmaFence;
+  /** The call that gave out its first descriptor. */
+  birth: Birth | undefined;
   /** Told when it has signalled. */
   readonly queue = new WaitQueue();
   readonly #userName: string;

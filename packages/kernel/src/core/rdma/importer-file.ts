@@ -5,28 +5,28 @@
  */
 import { errno, type LeakTracker } from '@pedrera/base';
 import { MAX_MEMORY_REGIONS, MR_ACCESS } from '@pedrera/uapi';
-import { Descriptor, type DescriptorRights, type SharedObject } from '../dma-buf/descriptor.js';
-import type { DmaBufRegistry } from '../dma-buf/registry.js';
+import { type DescriptorHolder, DescriptorTable } from '../dma-buf/descriptor-table.js';
 import { HandleTable } from '../handle-table.js';
 import { MemoryRegion, type RegionRange } from './memory-region.js';
 import type { RdmaNic } from './nic.js';
 import { TransferQueue } from './transfer-queue.js';
 
-/** As many descriptors as a process usually may have. */
-const MAX_DESCRIPTORS = 1024;
-
 export class ImporterFile {
   readonly nic: RdmaNic;
   readonly pid: number;
-  readonly descriptors = new HandleTable<Descriptor>();
+  /** Of dma-bufs and sync files. */
+  readonly descriptors: DescriptorTable;
+  /** Called when the file closes while a wait runs. */
+  readonly abandonWaits = new Set<() => void>();
   readonly transfers: TransferQueue;
   readonly #tracker: LeakTracker;
   readonly #regions = new HandleTable<MemoryRegion>();
   #released = false;
 
-  constructor(nic: RdmaNic, pid: number, tracker: LeakTracker) {
+  constructor(nic: RdmaNic, holder: DescriptorHolder, tracker: LeakTracker) {
     this.nic = nic;
-    this.pid = pid;
+    this.pid = holder.pid;
+    this.descriptors = new DescriptorTable(holder);
     this.#tracker = tracker;
     this.transfers = new TransferQueue(nic.fabric);
   }
@@ -39,41 +39,9 @@ export class ImporterFile {
     return this.#regions.values();
   }
 
-  peekDescriptor(fd: number): Descriptor {
-    const descriptor = this.descriptors.peek(fd);
-    if (descriptor === undefined) {
-      throw errno('EBADF', `descriptor ${fd} is not open in this file`);
-    }
-    return descriptor;
-  }
-
-  /** Errors: EMFILE. */
-  checkDescriptorRoom(): void {
-    if (this.descriptors.size >= MAX_DESCRIPTORS) {
-      throw errno('EMFILE', `this file holds ${MAX_DESCRIPTORS} descriptors already`);
-    }
-  }
-
-  /** Takes over the caller's reference on the object, also when it fails. Errors: EMFILE. */
-  addDescriptor(registry: DmaBufRegistry, object: SharedObject, rights: DescriptorRights): number {
-    try {
-      this.checkDescriptorRoom();
-      return this.descriptors.add(new Descriptor(registry, object, this.pid, rights));
-    } finally {
-      object.put();
-    }
-  }
-
-  /** Regions keep what they have. */
-  closeDescriptor(fd: number): void {
-    const descriptor = this.peekDescriptor(fd);
-    this.descriptors.remove(fd);
-    descriptor.close();
-  }
-
   /** Returns the region's handle. Errors: EBADF, EINVAL, EPERM, ENOMEM. */
   register(fd: number, range: RegionRange): number {
-    const descriptor = this.peekDescriptor(fd);
+    const descriptor = this.descriptors.peek(fd);
     const dmaBuf = descriptor.dmaBuf('EINVAL');
     if (descriptor.readOnly && (range.access & MR_ACCESS.REMOTE_WRITE) !== 0) {
       throw errno('EPERM', `descriptor ${fd} was given for reading, and others are to write through the region`);
@@ -109,12 +77,13 @@ export class ImporterFile {
       return;
     }
     this.#released = true;
+    for (const abandon of [...this.abandonWaits]) {
+      abandon();
+    }
     this.transfers.close();
     for (const handle of [...this.#regions.ids()]) {
       this.deregister(handle);
     }
-    for (const fd of [...this.descriptors.ids()]) {
-      this.closeDescriptor(fd);
-    }
+    this.descriptors.closeAll();
   }
 }

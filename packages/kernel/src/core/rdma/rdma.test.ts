@@ -2,6 +2,7 @@
 
 import { MR_ACCESS, RDMA_OP, RDMA_STATUS } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
+import { UNKNOWN_BIRTH } from '../caller.js';
 import { HostBuffer } from '../command-buffer.js';
 import { ContextImport } from '../dma-buf/context-import.js';
 import type { DmaBuf } from '../dma-buf/dma-buf.js';
@@ -37,7 +38,7 @@ function exported(rig: TestRig, file: OpenFile, size = PAGE): DmaBuf {
 function importer(rig: TestRig, name = 'hli', pid = 77): ImporterFile {
   const nic = rig.machine.rdma.nic(name);
   if (nic === undefined) throw new Error(name);
-  return new ImporterFile(nic, pid, rig.tracker);
+  return new ImporterFile(nic, { pid, birth: () => UNKNOWN_BIRTH }, rig.tracker);
 }
 
 /** A region over all of a new export of the file's device. */
@@ -50,9 +51,9 @@ async function region(
 ): Promise<{ handle: number; region: MemoryRegion }> {
   const file = await rig.open(device);
   const object = exported(rig, file, size);
-  const fd = nic.addDescriptor(rig.machine.dmaBufs, object, RIGHTS);
+  const fd = nic.descriptors.add(rig.machine.dmaBufs, object, RIGHTS);
   const handle = nic.register(fd, { offset: 0, length: size, iova: 0, access });
-  nic.closeDescriptor(fd);
+  nic.descriptors.close(fd);
   await rig.close(file);
   return { handle, region: nic.peekRegion(handle) };
 }
@@ -74,7 +75,7 @@ describe('memory regions', () => {
     const file = await rig.open(0);
     const object = exported(rig, file);
     const nic = importer(rig);
-    const fd = nic.addDescriptor(rig.machine.dmaBufs, object, RIGHTS);
+    const fd = nic.descriptors.add(rig.machine.dmaBufs, object, RIGHTS);
     const handle = nic.register(fd, { offset: 4096, length: 8192, iova: 0, access: 0 });
     const bytes = pattern(5000);
     nic.peekRegion(handle).memory.write(100, bytes);
@@ -109,7 +110,7 @@ describe('memory regions', () => {
     const buffer = new HostBuffer(file, 3 * 4096, true);
     const object = exportHostBuffer(rig.machine.dmaBufs, file.requireContext, buffer, { offset: 4096, size: 8192 });
     const nic = importer(rig);
-    const fd = nic.addDescriptor(rig.machine.dmaBufs, object, RIGHTS);
+    const fd = nic.descriptors.add(rig.machine.dmaBufs, object, RIGHTS);
     const handle = nic.register(fd, { offset: 4096, length: 4096, iova: 0, access: 0 });
     nic.peekRegion(handle).memory.write(1, Uint8Array.of(1, 2, 3));
     expect([...buffer.range.bytes().subarray(8192, 8196)]).toEqual([0, 1, 2, 3]);
@@ -120,7 +121,7 @@ describe('memory regions', () => {
     await using rig = new TestRig('shared');
     const file = await rig.open(0);
     const nic = importer(rig);
-    const fd = nic.addDescriptor(rig.machine.dmaBufs, exported(rig, file), RIGHTS);
+    const fd = nic.descriptors.add(rig.machine.dmaBufs, exported(rig, file), RIGHTS);
     const range = { offset: 0, length: 4096, iova: 0, access: 0 };
     expect(codeOf(() => nic.register(99, range))).toBe('EBADF');
     expect(codeOf(() => nic.register(fd, { ...range, length: 0 }))).toBe('EINVAL');
@@ -134,12 +135,16 @@ describe('memory regions', () => {
       firstSyncObject: firstSob,
       count: 2,
     });
-    const other = nic.addDescriptor(rig.machine.dmaBufs, sync, RIGHTS);
+    const other = nic.descriptors.add(rig.machine.dmaBufs, sync, RIGHTS);
     expect(codeOf(() => nic.register(other, { ...range, length: 4 }))).toBe('EINVAL');
-    const reading = nic.addDescriptor(rig.machine.dmaBufs, nic.peekDescriptor(fd).dmaBuf('EINVAL').get() as DmaBuf, {
-      flags: 0,
-      readOnly: true,
-    });
+    const reading = nic.descriptors.add(
+      rig.machine.dmaBufs,
+      nic.descriptors.peek(fd).dmaBuf('EINVAL').get() as DmaBuf,
+      {
+        flags: 0,
+        readOnly: true,
+      },
+    );
     expect(codeOf(() => nic.register(reading, { ...range, access: MR_ACCESS.REMOTE_WRITE }))).toBe('EPERM');
     expect(nic.peekRegion(nic.register(reading, range)).writable).toBe(false);
     nic.release();
@@ -168,14 +173,14 @@ describe('routes', () => {
     const [near, far] = [await rig.open(0), await rig.open(2)];
     const object = exported(rig, far);
     const nic = importer(rig);
-    const fd = nic.addDescriptor(rig.machine.dmaBufs, object, RIGHTS);
+    const fd = nic.descriptors.add(rig.machine.dmaBufs, object, RIGHTS);
     expect(codeOf(() => nic.register(fd, { offset: 0, length: 4096, iova: 0, access: 0 }))).toBe('EPERM');
     expect(codeOf(() => new ContextImport(near.requireContext, object, { dynamic: true, peer2peer: true }))).toBe(
       'EPERM',
     );
     // Its own card is at home there.
     const inside = importer(rig, 'in2');
-    const own = inside.addDescriptor(rig.machine.dmaBufs, object.get() as DmaBuf, RIGHTS);
+    const own = inside.descriptors.add(rig.machine.dmaBufs, object.get() as DmaBuf, RIGHTS);
     inside.register(own, { offset: 0, length: 4096, iova: 0, access: 0 });
     expect(object.attachments.size).toBe(1);
     inside.release();

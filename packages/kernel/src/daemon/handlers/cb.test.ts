@@ -1,11 +1,11 @@
 /** CB and the mapping of its buffers as a caller sees them (uapi.md 2.9, 3). */
-import { HlError } from '@pedrera/base';
 import { encodeNop } from '@pedrera/hw';
 import { CB_FLAGS, type CommandBufferHandle, MAX_CB_SIZE } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import type { CommandBuffer } from '../../core/command-buffer.js';
 import type { OpenFile } from '../../core/open-file.js';
 import { TestRig } from '../../core/test-rig.js';
+import { codeOf } from '../../core/test-support.js';
 import type { Session } from '../session.js';
 import { CB_HANDLERS } from './cb.js';
 import { MEMORY_HANDLERS } from './memory.js';
@@ -13,15 +13,6 @@ import { SESSION_HANDLERS } from './session.js';
 
 const PAGE = 4096;
 const FIRST = 0x1000_0000_0000_1000n;
-
-async function codeOf(fn: () => unknown): Promise<string> {
-  try {
-    await fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 function caller(rig: TestRig, file: OpenFile) {
   const session = { openFile: file, machine: rig.machine, sendSegment: () => undefined } as unknown as Session;

@@ -1,16 +1,14 @@
 /** What a CS call leaves in a C program's argument block, and what unreadable arrays cost (uapi.md 4.1, 4.3, 4.10). */
 import { HlError } from '@pedrera/base';
-import { encodeFence, encodeMsgLong, encodeNop, fenceRdataAddress } from '@pedrera/hw';
+import { encodeMsgLong } from '@pedrera/hw';
 import { CS_FLAGS, decodeArgs, encodeArgs, encodeCall, entryOf, type Req } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import type { OpenFile } from '../../core/open-file.js';
 import { TestRig } from '../../core/test-rig.js';
+import { nop, release, stuck } from '../../core/test-support.js';
 import type { Session } from '../session.js';
 import { CS_HANDLERS } from './cs.js';
 
-const nop = (words: Uint32Array) => encodeNop(words, 0);
-const stuck = (words: Uint32Array) => encodeFence(words, 0, { id: 0, target: 1, dec: 1 });
-const release = (words: Uint32Array) => encodeMsgLong(words, 0, { address: fenceRdataAddress(0, 0), value: 1 });
 const ALL_ONES = 2n ** 64n - 1n;
 
 interface Left {
@@ -20,6 +18,11 @@ interface Left {
   readonly sobBaseAddrOffset: number;
   readonly sobCount: number;
   readonly untouched: boolean;
+}
+
+/** Of a client nobody records. */
+function sessionOf(file: OpenFile): Session {
+  return { openFile: file, table: { calls: { submits: () => undefined } } } as unknown as Session;
 }
 
 /** Makes the call as bytes; `unreadable` is how many of the arrays behind pointers, from the last, cannot be read. */
@@ -35,7 +38,7 @@ async function rawCs(file: OpenFile, req: Partial<Req<'CS'>>, unreadable = 0): P
     if (call.error !== null) {
       throw call.error;
     }
-    outcome = await CS_HANDLERS.CS({ openFile: file } as unknown as Session, call.req as Req<'CS'>);
+    outcome = await CS_HANDLERS.CS(sessionOf(file), call.req as Req<'CS'>);
   } catch (error) {
     if (!(error instanceof HlError)) {
       throw error;
@@ -164,7 +167,7 @@ describe('unreadable arrays', () => {
     const blocked = rig.submit(file, 0, stuck);
     const reserve = { flags: CS_FLAGS.RESERVE_SIGNALS_ONLY, encapsSignalsCount: 1, encapsSignalsQIdx: 0 };
     expect(await rawCs(file, { ...reserve, chunksExecute: [plain(rig, file, 0)] }, 1)).toMatchObject({ errno: '' });
-    rig.submit(file, 1, release);
+    rig.submit(file, 1, release(0));
     rig.run();
     expect(blocked.finished).toBe(true);
   });

@@ -10,6 +10,7 @@ type CsCalls = Pick<Handlers<Session>, 'CS' | 'WAIT_CS'>;
 
 export const CS_HANDLERS: CsCalls = {
   CS(session, req) {
+    session.table.calls.submits(session);
     const result = submitCs(session.openFile, {
       flags: req.flags,
       chunksRestore: req.chunksRestore,

@@ -34,7 +34,7 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
   DMABUF_ATTACH(session, { fd, flags, maxSegmentBytes }) {
     const file = session.openFile;
     const context = file.liveContext;
-    const descriptor = file.peekDescriptor(fd);
+    const descriptor = file.descriptors.peek(fd);
     const object = descriptor.dmaBuf('EINVAL');
     const { readOnly } = descriptor;
     const options = { ...importOptions(flags), readOnly };
@@ -66,16 +66,17 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
   },
 
   async DMABUF_SYNC(session, { fd, flags }) {
-    const file = session.openFile;
-    const object = file.peekDescriptor(fd).dmaBuf('ENOTTY');
+    const { abandonWaits, caller } = session;
+    const object = session.descriptors.peek(fd).dmaBuf('ENOTTY');
     const wait = object.cpuAccess(flags);
     if (wait === undefined) {
       return {};
     }
     const abandon = () => wait.cancel();
-    file.abandonWaits.add(abandon);
+    abandonWaits.add(abandon);
+    caller.waits({ kind: 'fences', buffer: object.id, pending: () => wait.pending() });
     const { outcome } = await wait.result;
-    file.abandonWaits.delete(abandon);
+    abandonWaits.delete(abandon);
     if (outcome !== 'signalled') {
       throw errno('EINTR', `the wait for dma-buf ${object.id} was interrupted`);
     }
@@ -83,25 +84,25 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
   },
 
   DMABUF_SET_NAME(session, { fd, name }) {
-    session.openFile.peekDescriptor(fd).dmaBuf('ENOTTY').name = name;
+    session.descriptors.peek(fd).dmaBuf('ENOTTY').name = name;
     return {};
   },
 
   DMABUF_EXPORT_SYNC_FILE(session, { fd, flags }) {
-    const file = session.openFile;
-    const { reservation } = file.peekDescriptor(fd).dmaBuf('ENOTTY');
+    const { descriptors, machine } = session;
+    const { reservation } = descriptors.peek(fd).dmaBuf('ENOTTY');
     const usage = exportUsage(flags);
-    file.checkDescriptorRoom();
-    file.device.drainInterrupts();
+    descriptors.checkRoom();
+    machine.drainInterrupts();
     using fence = reservation.snapshot(usage);
-    return { fd: file.addDescriptor(session.machine.dmaBufs, new SyncFile(fence), SYNC_FILE_RIGHTS) };
+    return { fd: descriptors.add(machine.dmaBufs, new SyncFile(fence), SYNC_FILE_RIGHTS) };
   },
 
   DMABUF_IMPORT_SYNC_FILE(session, { fd, flags, syncFile }) {
-    const file = session.openFile;
-    const { reservation } = file.peekDescriptor(fd).dmaBuf('ENOTTY');
+    const { descriptors } = session;
+    const { reservation } = descriptors.peek(fd).dmaBuf('ENOTTY');
     const usage = importUsage(flags);
-    const other = file.descriptors.peek(syncFile)?.object;
+    const other = descriptors.peekObject(syncFile);
     if (!(other instanceof SyncFile)) {
       throw errno('EINVAL', `descriptor ${syncFile} is not that of a sync file`);
     }
@@ -110,11 +111,11 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
   },
 
   DMABUF_SEEK(session, { fd, offset, whence }) {
-    return { position: session.openFile.peekDescriptor(fd).dmaBuf('ESPIPE').seek(offset, whence) };
+    return { position: session.descriptors.peek(fd).dmaBuf('ESPIPE').seek(offset, whence) };
   },
 
   DMABUF_INFO(session, { fd }) {
-    const descriptor = session.openFile.peekDescriptor(fd);
+    const descriptor = session.descriptors.peek(fd);
     const object = descriptor.dmaBuf('ENOTTY');
     const { exporter, name, size, refs } = object;
     return {
@@ -130,7 +131,7 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
 
   DMABUF_MMAP(session, { fd, offset, length, writable }) {
     const file = session.openFile;
-    const descriptor = file.peekDescriptor(fd);
+    const descriptor = file.descriptors.peek(fd);
     const object = descriptor.dmaBuf('ENODEV');
     if (writable && !isWritable(descriptor)) {
       throw errno('EACCES', `descriptor ${fd} only reads, so it cannot be mapped for writing`);
@@ -139,7 +140,7 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
     file.checkWindowRoom();
     const segment = sendSegment(session, window.segment.memory.fd, writable);
     return {
-      mapping: file.windows.add(object.hold('mapping', session.peer.pid)),
+      mapping: file.windows.add(object.hold('mapping', session.callerPid)),
       segment,
       segmentSize: window.segment.size,
       offset: window.offset,

@@ -38,7 +38,7 @@ export const IMPORTER_HANDLERS: ImporterCalls = {
     inChunks(size, (at, count) => {
       memory.write(
         offset + at,
-        ofCaller(() => readProcess(session.peer.pid, userptr + at, count)),
+        ofCaller(() => readProcess(session.callerPid, userptr + at, count)),
       );
     });
     return {};
@@ -52,7 +52,7 @@ export const IMPORTER_HANDLERS: ImporterCalls = {
     inChunks(size, (at, count) => {
       const chunk = bytes.subarray(0, count);
       memory.read(offset + at, chunk);
-      ofCaller(() => writeProcess(session.peer.pid, userptr + at, chunk));
+      ofCaller(() => writeProcess(session.callerPid, userptr + at, chunk));
     });
     return {};
   },

@@ -14,6 +14,7 @@ import { MEMORY_HANDLERS } from './memory.js';
 import { SESSION_HANDLERS } from './session.js';
 import { SHARING_HANDLERS } from './sharing.js';
 import { SYNC_FILE_HANDLERS } from './sync-file.js';
+import { TRACE_HANDLERS } from './trace.js';
 
 export const HANDLERS: Handlers<Session> = {
   ...SESSION_HANDLERS,
@@ -29,4 +30,5 @@ export const HANDLERS: Handlers<Session> = {
   ...FILE_HANDLERS,
   ...DEBUG_HANDLERS,
   ...INJECT_HANDLERS,
+  ...TRACE_HANDLERS,
 };

@@ -77,7 +77,7 @@ export const EVENT_HANDLERS: EventCalls = {
     if (notifier.registered) {
       throw errno('EINVAL', 'this file has an event descriptor registered already');
     }
-    notifier.register(eventSinkOf(session.peer.pid, eventfd));
+    notifier.register(eventSinkOf(session.callerPid, eventfd));
     return {};
   },
 

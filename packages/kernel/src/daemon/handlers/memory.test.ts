@@ -1,5 +1,4 @@
 /** MEMORY as a caller sees it: errnos, their order, counts, what a close gives back (uapi.md 5). */
-import { HlError } from '@pedrera/base';
 import { DRAM_USER_BASE, DRAM_USER_END, DRAM_USER_SIZE, encodeLinDma, HOST_VA_USER_BASE } from '@pedrera/hw';
 import {
   HOST_BUFFER_ADDRESS_BASE,
@@ -13,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { HostBuffer } from '../../core/command-buffer.js';
 import type { OpenFile } from '../../core/open-file.js';
 import { TestRig } from '../../core/test-rig.js';
+import { codeOf } from '../../core/test-support.js';
 import type { Session } from '../session.js';
 import { CB_HANDLERS } from './cb.js';
 import { INFO_HANDLERS } from './info.js';
@@ -23,15 +23,6 @@ const PAGE = 4096;
 const HUGE = 2 * 2 ** 20;
 const GIB = 2 ** 30;
 const { FORCE_HINT, SHARED, USERPTR } = MEM_FLAGS;
-
-async function codeOf(fn: () => unknown): Promise<string> {
-  try {
-    await fn();
-  } catch (error) {
-    return error instanceof HlError ? error.code : String(error);
-  }
-  return 'ok';
-}
 
 /** The calls of one open file, as dispatch makes them. */
 class Caller {
@@ -124,7 +115,7 @@ describe('MEMORY_ALLOC and MEMORY_FREE, shared', () => {
     await caller.unmap(va);
     const fd = caller.exportFd(handle, 0);
     expect(await codeOf(() => caller.free(handle))).toBe('EINVAL');
-    caller.file.closeDescriptor(fd);
+    caller.file.descriptors.close(fd);
     await caller.free(handle);
     expect(await codeOf(() => caller.free(handle))).toBe('EINVAL');
     expect(caller.usage()).toEqual({ dramFreeMem: DRAM_USER_SIZE, ctxDramMem: 0 });
@@ -303,7 +294,7 @@ describe('MEMORY_EXPORT_DMABUF_FD, exclusive', () => {
     expect(made).toBe(1024);
     expect(await codeOf(() => caller.exportFd(DRAM_USER_BASE, PAGE))).toBe('EMFILE');
     expect(await codeOf(() => caller.exportFd(DRAM_USER_BASE + 1, PAGE))).toBe('EINVAL');
-    caller.file.closeDescriptor(7);
+    caller.file.descriptors.close(7);
     expect(caller.exportFd(DRAM_USER_BASE, PAGE)).toBe(7);
   });
 });

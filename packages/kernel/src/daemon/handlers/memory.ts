@@ -38,6 +38,8 @@ export const MEMORY_HANDLERS: MemoryCalls = {
       contiguous: (flags & MEM_FLAGS.CONTIGUOUS) !== 0,
       shared: (flags & MEM_FLAGS.SHARED) !== 0,
       ownerAsid: context.asid,
+      owner: context,
+      birth: file.caller.birth(),
     });
     context.allocations.add(allocation);
     device.countDram(context, allocation.size);
@@ -71,7 +73,8 @@ export const MEMORY_HANDLERS: MemoryCalls = {
 
   MEMORY_MAP_HOST(session, { hostVirtAddr, hintAddr, size, flags }) {
     const forceHint = (flags & MEM_FLAGS.FORCE_HINT) !== 0;
-    const request = { address: hostVirtAddr, size, hint: hintAddr, forceHint };
+    // The driver pins memory of who calls, whoever opened the file (uapi.md 5.4).
+    const request = { address: hostVirtAddr, size, hint: hintAddr, forceHint, pid: session.callerPid };
     return { deviceVirtAddr: mapHostMemory(session.openFile, request) };
   },
 
@@ -107,7 +110,7 @@ export const MEMORY_HANDLERS: MemoryCalls = {
       // The first bytes of it, or all for size 0.
       object = exportAllocation(dmaBufs, context, allocation, { offset: 0, size: size === 0 ? allocation.size : size });
     }
-    return { fd: file.addDescriptor(dmaBufs, object, { flags: fileFlags(flags), readOnly: false }) };
+    return { fd: file.descriptors.add(dmaBufs, object, { flags: fileFlags(flags), readOnly: false }) };
   },
 
   MEMORY_TS_ALLOC(session, { numOfElements }) {

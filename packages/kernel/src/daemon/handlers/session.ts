@@ -1,4 +1,4 @@
-/** HELLO, OPEN, SIDE_CHANNEL, MMAP, MUNMAP: the life of an open file. */
+/** HELLO, OPEN, SIDE_CHANNEL, JOIN, MMAP, MUNMAP: the life of an open file. */
 import { errno } from '@pedrera/base';
 import {
   COMPLETION_RING_OFFSET,
@@ -16,12 +16,14 @@ import type { RdmaNic } from '../../core/rdma/nic.js';
 import { BUILD } from '../build.js';
 import type { Session } from '../session.js';
 
-type SessionCalls = Pick<Handlers<Session>, 'HELLO' | 'OPEN' | 'SIDE_CHANNEL' | 'MMAP' | 'MUNMAP'>;
+type SessionCalls = Pick<Handlers<Session>, 'HELLO' | 'OPEN' | 'SIDE_CHANNEL' | 'JOIN' | 'MMAP' | 'MUNMAP'>;
 
 export const SESSION_HANDLERS: SessionCalls = {
   HELLO(session, { program }) {
     session.greeted = true;
     session.program = program;
+    session.table.remember(session.peer.pid, program);
+    session.table.calls.introduced(session);
     session.log.debug({ program }, 'hello');
     return {
       version: PROTOCOL_VERSION,
@@ -46,13 +48,23 @@ export const SESSION_HANDLERS: SessionCalls = {
   },
 
   SIDE_CHANNEL(session, { token }) {
-    const owner = session.table.bySideToken(token);
-    // A token that leaked to somebody else opens nothing: descriptors go to the process that owns the file.
-    if (owner === undefined || owner.peer.pid !== session.peer.pid) {
+    const right = session.table.bySideToken(token);
+    // A token that leaked to somebody else opens nothing: descriptors go to the process that opened the file. One of JOIN is
+    // for whoever has the file's connection, as only such a process can have it.
+    if (right === undefined || (right.process === 0 && right.session.peer.pid !== session.peer.pid)) {
       throw errno('EPERM', 'no file of this process has the side-channel token');
     }
-    owner.attachSide(session);
+    right.session.attachSide(session, right.process);
     return {};
+  },
+
+  JOIN(session) {
+    if (session.file === undefined && session.importer === undefined) {
+      throw errno('ENOTTY', 'no device node is open on this connection');
+    }
+    const number = session.join();
+    const sideToken = session.table.newSideToken(session, number);
+    return { node: session.nodeName, process: number, daemonPid: process.pid, sideToken };
   },
 
   MMAP(session, { offset, length }) {
@@ -85,8 +97,10 @@ export const SESSION_HANDLERS: SessionCalls = {
 
 function openImporter(session: Session, nic: RdmaNic) {
   const { machine, peer } = session;
-  session.importer = new ImporterFile(nic, peer.pid, machine.tracker);
+  session.importer = new ImporterFile(nic, { pid: peer.pid, birth: () => session.caller.birth() }, machine.tracker);
+  session.table.calls.introduced(session);
   session.log.info({ node: nic.name, program: session.program }, 'open');
+  session.tell('info', `opened ${nic.name}`);
   return { device: nic.index, asid: 0, sideToken: session.table.newSideToken(session) };
 }
 
@@ -108,6 +122,7 @@ async function open(session: Session, name: string) {
     context,
     hostMemoryLimit: machine.hostMemoryLimit,
     tracker: machine.tracker,
+    caller: session.caller,
   });
   if (session.ended) {
     // The client went away while the device was still busy with its predecessor.
@@ -115,8 +130,11 @@ async function open(session: Session, name: string) {
     throw errno('EINTR', 'the connection closed during OPEN');
   }
   session.file = file;
+  machine.faults.contextsChanged(device);
+  session.table.calls.introduced(session);
   session.log = session.log.child({ device: device.index, asid: context?.asid ?? 0 });
   session.log.info({ node: name, program: session.program }, 'open');
+  session.tell('info', `opened ${name}`);
   return { device: device.index, asid: context?.asid ?? 0, sideToken: session.table.newSideToken(session) };
 }
 

@@ -81,7 +81,7 @@ export const SHARING_HANDLERS: SharingCalls = {
   SYNC_EXPORT(session, range) {
     const { dmaBufs } = session.machine;
     const object = exportSyncObjects(dmaBufs, session.openFile.liveContext, range);
-    return { fd: session.openFile.addDescriptor(dmaBufs, object, READ_WRITE) };
+    return { fd: session.openFile.descriptors.add(dmaBufs, object, READ_WRITE) };
   },
 
   DMABUF_EXPORT(session, { handle, offset, size, flags }) {
@@ -97,16 +97,16 @@ export const SHARING_HANDLERS: SharingCalls = {
       const allocation = file.device.memory.peekOwn(handle, context.asid);
       object = exportAllocation(dmaBufs, context, allocation, { offset, size });
     }
-    return { fd: file.addDescriptor(dmaBufs, object, { flags: fileFlags(flags), readOnly: false }) };
+    return { fd: file.descriptors.add(dmaBufs, object, { flags: fileFlags(flags), readOnly: false }) };
   },
 
   DMABUF_TOKEN(session, { fd, flags = 0 }) {
-    const descriptor = session.holder.peekDescriptor(fd);
+    const descriptor = session.descriptors.peek(fd);
     return { token: descriptor.token(tokenRights(flags)) };
   },
 
   DMABUF_CLOSE(session, { fd }) {
-    session.holder.closeDescriptor(fd);
+    session.descriptors.close(fd);
     return {};
   },
 
@@ -126,15 +126,15 @@ export const SHARING_HANDLERS: SharingCalls = {
   },
 
   DMABUF_RECEIVE(session, { descriptor }) {
-    session.openFile.checkDescriptorRoom();
+    session.descriptors.checkRoom();
     if (descriptor < 0) {
       throw errno('EBADF', `${descriptor} is no descriptor`);
     }
-    const taken = pidfdGetfd(session.peer.pid, descriptor);
+    const taken = pidfdGetfd(session.callerPid, descriptor);
     try {
       const found = session.table.handed.find(taken);
       if (found === undefined) {
-        throw errno('EINVAL', `descriptor ${descriptor} of process ${session.peer.pid} is none that was made here`);
+        throw errno('EINVAL', `descriptor ${descriptor} of process ${session.callerPid} is none that was made here`);
       }
       return opened(session, found.object, found);
     } finally {
@@ -143,27 +143,25 @@ export const SHARING_HANDLERS: SharingCalls = {
   },
 
   DMABUF_SEND(session, { fd }) {
-    const descriptor = session.openFile.peekDescriptor(fd);
+    const descriptor = session.descriptors.peek(fd);
     let tag = 0;
-    session.table.handed.handOut(descriptor, session.peer.pid, (given) => {
+    session.table.handed.handOut(descriptor, session.callerPid, (given) => {
       tag = session.sendTagged(given);
     });
     return { tag };
   },
 
   async DESCRIPTOR_POLL(session, { fd, events, timeoutMs }) {
-    const file = session.openFile;
-    const { object } = file.peekDescriptor(fd);
+    const { object } = session.descriptors.peek(fd);
     const { clock } = session.machine;
-    return {
-      revents: await pollObject(object, { events, timeoutMs, clock, waits: file.abandonWaits, pid: session.peer.pid }),
-    };
+    const { abandonWaits: waits, caller, callerPid: pid } = session;
+    return { revents: await pollObject(object, { events, timeoutMs, clock, waits, pid, caller }) };
   },
 };
 
 /** A descriptor of the file's own, for an object somebody else holds. */
 function opened(session: Session, object: SharedObject, rights: DescriptorRights) {
   object.get();
-  const fd = session.holder.addDescriptor(session.machine.dmaBufs, object, rights);
+  const fd = session.descriptors.add(session.machine.dmaBufs, object, rights);
   return { fd, kind: kindOf(object), size: object instanceof DmaBuf ? object.size : 0 };
 }

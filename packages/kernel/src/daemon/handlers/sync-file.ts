@@ -14,7 +14,7 @@ type SyncFileCalls = Pick<Handlers<Session>, 'SYNC_FILE_CREATE' | 'SYNC_FILE_MER
 export const SYNC_FILE_HANDLERS: SyncFileCalls = {
   SYNC_FILE_CREATE(session, { seq }) {
     const file = session.openFile;
-    file.checkDescriptorRoom();
+    file.descriptors.checkRoom();
     const { pending } = file.requireContext;
     file.device.drainInterrupts();
     const submission = pending.lookup(seq);
@@ -29,18 +29,18 @@ export const SYNC_FILE_HANDLERS: SyncFileCalls = {
   },
 
   SYNC_FILE_MERGE(session, { fd, name, fd2, flags, pad }) {
-    const file = session.openFile;
-    const first = file.peekDescriptor(fd).syncFile('ENOTTY');
-    file.checkDescriptorRoom();
-    const second = file.descriptors.peek(fd2)?.object;
+    const { descriptors } = session;
+    const first = descriptors.peek(fd).syncFile('ENOTTY');
+    descriptors.checkRoom();
+    const second = descriptors.peekObject(fd2);
     return {
       fd: add(session, first.merge({ name, flags, pad }, second instanceof SyncFile ? second : undefined)),
     };
   },
 
   SYNC_FILE_INFO(session, { fd, flags, pad, numFences }) {
-    const file = session.openFile.peekDescriptor(fd).syncFile('ENOTTY');
-    session.openFile.device.drainInterrupts();
+    const file = session.descriptors.peek(fd).syncFile('ENOTTY');
+    session.machine.drainInterrupts();
     const info = file.info({ flags, pad, numFences });
     return {
       ...info,
@@ -49,13 +49,14 @@ export const SYNC_FILE_HANDLERS: SyncFileCalls = {
   },
 
   CS_SYNCED(session, req) {
+    session.table.calls.submits(session);
     const file = session.openFile;
     const cs = plain(req.submission);
     checkPlain(cs);
     const buffers = req.buffers.map(({ fd, access }) => usedBuffer(file, fd, access));
-    const waitFor = req.waitFor.map((fd) => file.peekDescriptor(fd).syncFile('EINVAL'));
+    const waitFor = req.waitFor.map((fd) => file.descriptors.peek(fd).syncFile('EINVAL'));
     if (req.exportFence) {
-      file.checkDescriptorRoom();
+      file.descriptors.checkRoom();
     }
     const { submission, fence } = submitSynced(file, session.machine.fences, { cs, buffers, waitFor });
     using _ = fence;
@@ -72,11 +73,11 @@ export const SYNC_FILE_HANDLERS: SyncFileCalls = {
 
 /** Takes over the caller's reference. */
 function add(session: Session, file: SyncFile): number {
-  return session.openFile.addDescriptor(session.machine.dmaBufs, file, SYNC_FILE_RIGHTS);
+  return session.descriptors.add(session.machine.dmaBufs, file, SYNC_FILE_RIGHTS);
 }
 
 function usedBuffer(file: OpenFile, fd: number, access: number): UsedBuffer {
-  const descriptor = file.peekDescriptor(fd);
+  const descriptor = file.descriptors.peek(fd);
   const object = descriptor.dmaBuf('EINVAL');
   const write = isWrite(access);
   if (write && descriptor.readOnly) {
