@@ -1,14 +1,15 @@
 /** The built command in processes of its own: exit codes, streams, JSON. What is behind the socket is made up. */
 import path from 'node:path';
-import type { ClientsSnapshot, DaemonSnapshot, QueuesSnapshot } from '@pedrera/uapi';
+import type { DaemonSnapshot, Snapshot } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from './exit.js';
+import { crowd } from './testing/crowd.js';
 import { startFakeDaemon } from './testing/fake-daemon.js';
 import { runCli, startCli, temporaryDirectory } from './testing/run-cli.js';
 
-const queues: QueuesSnapshot = {
-  schema: 'pedrera.queues/1',
-  devices: [
+const snapshot: Snapshot = {
+  ...crowd({ clients: 0 }),
+  queues: [
     {
       index: 0,
       queues: [
@@ -43,7 +44,6 @@ const queues: QueuesSnapshot = {
     },
   ],
 };
-const clients: ClientsSnapshot = { schema: 'pedrera.ps/1', clients: [] };
 const daemon: DaemonSnapshot = {
   schema: 'pedrera.daemon/1',
   pid: process.pid,
@@ -53,8 +53,10 @@ const daemon: DaemonSnapshot = {
   protocolVersion: 1,
   uptimeMs: 1000,
   residentBytes: 2 ** 26,
+  left: {},
   refused: {},
   collapsesRepeatedDma: false,
+  armedFaults: 0,
   objects: { context: 2, fence: 0 },
   devices: [{ index: 0, status: 0, contexts: 2, hbm: { total: 2 ** 35, used: 2 ** 21 }, resets: { hard: 0, soft: 0 } }],
 };
@@ -117,21 +119,27 @@ describe('looking into a daemon', () => {
   it('JSON is the document, to the last field', async () => {
     using directory = temporaryDirectory();
     const socket = path.join(directory.path, 's');
-    await using _daemon = await startFakeDaemon(socket, { queues, clients, daemon });
+    await using _daemon = await startFakeDaemon(socket, { snapshot, daemon });
     const [first, second, third] = await Promise.all([
       runCli(['queues', '--json', '--socket', socket]),
       runCli(['ps', '--json', '--socket', socket]),
       runCli(['status', '--json', '--socket', socket]),
     ]);
-    expect(first).toMatchObject({ code: EXIT.ok, err: '', out: `${JSON.stringify(queues)}\n` });
-    expect(second.out).toBe(`${JSON.stringify(clients)}\n`);
+    const [device] = snapshot.queues ?? [];
+    expect(first).toMatchObject({ code: EXIT.ok, err: '' });
+    expect(JSON.parse(first.out)).toEqual({
+      schema: 'pedrera.queues/1',
+      devices: [{ ...device, status: 'operational', held: [] }],
+      notShown: 0,
+    });
+    expect(second.out).toBe(`${JSON.stringify({ schema: 'pedrera.ps/1', clients: [], notShown: 0 })}\n`);
     expect(third.out).toBe(`${JSON.stringify(daemon)}\n`);
   });
 
   it('text has no colour in a pipe', async () => {
     using directory = temporaryDirectory();
     const socket = path.join(directory.path, 's');
-    await using _daemon = await startFakeDaemon(socket, { queues, daemon });
+    await using _daemon = await startFakeDaemon(socket, { snapshot, daemon });
     const { out } = await runCli(['queues', '--socket', socket], { FORCE_COLOR: '1' });
     expect(out).toContain('SOB E_N 8 >= 1, now 0');
     expect(out).not.toContain('\u001b');
@@ -146,7 +154,7 @@ describe('looking into a daemon', () => {
     await using _daemon = await startFakeDaemon(socket, {});
     const { code, err } = await runCli(['queues', '--device', '9', '--socket', socket]);
     expect(code).toBe(EXIT.deviceError);
-    expect(err).toBe('pedrera: INSPECT_QUEUES: ENXIO (the fake daemon has none)\n');
+    expect(err).toBe('pedrera: INSPECT_SNAPSHOT: ENXIO (the fake daemon has none)\n');
   });
 });
 
@@ -154,7 +162,7 @@ describe('--watch', () => {
   it('repeats itself until it is interrupted, and that is no error', async () => {
     using directory = temporaryDirectory();
     const socket = path.join(directory.path, 's');
-    await using _daemon = await startFakeDaemon(socket, { clients });
+    await using _daemon = await startFakeDaemon(socket, { snapshot });
     const watching = startCli(['ps', '--watch', '--interval', '50', '--socket', socket]);
     await watching.outputMatching(/(no clients\n\n){2}/);
     watching.child.kill('SIGINT');
@@ -165,28 +173,63 @@ describe('--watch', () => {
   it('JSON: one document a line', async () => {
     using directory = temporaryDirectory();
     const socket = path.join(directory.path, 's');
-    await using _daemon = await startFakeDaemon(socket, { clients });
+    await using _daemon = await startFakeDaemon(socket, { snapshot });
     const watching = startCli(['ps', '--watch', '--json', '--interval', '50', '--socket', socket]);
     await watching.outputMatching(/(.*\n){3}/);
     watching.child.kill('SIGTERM');
     const { out } = await watching.finished;
-    for (const line of out.trimEnd().split('\n')) expect(JSON.parse(line)).toEqual(clients);
+    for (const line of out.trimEnd().split('\n'))
+      expect(JSON.parse(line)).toMatchObject({ schema: 'pedrera.ps/1', clients: [] });
   });
 
   it('ends when nobody reads it any more', async () => {
     using directory = temporaryDirectory();
     const socket = path.join(directory.path, 's');
-    await using _daemon = await startFakeDaemon(socket, { clients });
+    await using _daemon = await startFakeDaemon(socket, { snapshot });
     const watching = startCli(['ps', '--watch', '--interval', '50', '--socket', socket]);
     await watching.outputMatching(/no clients/);
     watching.child.stdout?.destroy();
     expect(await watching.finished).toMatchObject({ code: EXIT.ok, err: '' });
   });
 
+  it('what the daemon refuses by now is told as it is', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, {});
+    const { code, err } = await runCli(['cs', '--watch', '--socket', socket]);
+    expect({ code, err }).toEqual({
+      code: EXIT.deviceError,
+      err: 'pedrera: INSPECT_SNAPSHOT: ENXIO (the fake daemon has none)\n',
+    });
+  });
+
+  it('events --follow prints each event once, and nothing when there is none', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { snapshot: crowd({ clients: 3 }) });
+    const following = startCli(['events', '--follow', '--interval', '50', '--socket', socket]);
+    await following.outputMatching(/(.*fault.*\n){3}/);
+    following.child.kill('SIGINT');
+    const { code, out } = await following.finished;
+    expect(code).toBe(EXIT.ok);
+    expect(out.trimEnd().split('\n')).toHaveLength(3);
+  });
+
+  it('smi -Q has one line of titles, however often it looks', async () => {
+    using directory = temporaryDirectory();
+    const socket = path.join(directory.path, 's');
+    await using _daemon = await startFakeDaemon(socket, { snapshot: crowd({ clients: 1 }) });
+    const query = ['smi', '-Q', 'index,memory.used', '-i', '0', '--watch', '--interval', '50'];
+    const watching = startCli([...query, '--socket', socket]);
+    await watching.outputMatching(/^index, memory\.used \[MiB\]\n(0, 2 MiB\n){3}/);
+    watching.child.kill('SIGINT');
+    expect((await watching.finished).out.match(/index/g)).toHaveLength(1);
+  });
+
   it('says so when the daemon goes away', async () => {
     using directory = temporaryDirectory();
     const socket = path.join(directory.path, 's');
-    const fake = await startFakeDaemon(socket, { clients });
+    const fake = await startFakeDaemon(socket, { snapshot });
     const watching = startCli(['ps', '--watch', '--interval', '50', '--socket', socket]);
     await watching.outputMatching(/no clients\n\nno clients/);
     await fake.close();

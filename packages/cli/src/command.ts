@@ -16,10 +16,14 @@ export interface Context {
   readonly env: NodeJS.ProcessEnv;
   /** Value of --socket, if it was given. The rest of the search is wire's (socket-path.ts). */
   readonly socketOption: string | undefined;
+  /** Every command there is, for those that tell of all of them. */
+  readonly groups: readonly CommandGroup[];
 }
 
 export interface OptionSpec<T> {
   readonly summary: string;
+  /** One letter that stands for the option, where people's hands know it from another tool. */
+  readonly short?: string;
   /** Name of the value in the help; absent for a flag. */
   readonly metavar?: string;
   /** Value when the option is not given. */
@@ -38,6 +42,8 @@ export interface ArgumentSpec {
   readonly name: string;
   readonly summary: string;
   readonly required: boolean;
+  /** What completion offers. */
+  readonly values?: readonly string[];
   /** Takes all that follow, too. The last one only. */
   readonly repeated?: boolean;
 }
@@ -67,6 +73,12 @@ export interface CommandSpec<O extends OptionSpecs> extends CommandText {
 export interface Command extends CommandText {
   readonly options: OptionSpecs;
   run(context: Context, options: Readonly<Record<string, unknown>>, args: readonly string[]): Promise<ExitCode>;
+}
+
+/** Commands that belong together, as the help shows them. */
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly Command[];
 }
 
 export function defineCommand<O extends OptionSpecs>(spec: CommandSpec<O>): Command {

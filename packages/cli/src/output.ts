@@ -17,6 +17,8 @@ export interface Output {
   file<T>(document: T, bytes: Uint8Array): void;
   /** A sentence about progress, for people only. */
   say(text: string): void;
+  /** What is told beside the output of a program that uses the same terminal; on the error stream. */
+  aside(text: string): void;
   /** The one failure a command ends with; on the error stream. */
   failure(failure: Failure): void;
 }
@@ -48,6 +50,10 @@ export class TextOutput implements Output {
     this.#streams.out(`${text}\n`);
   }
 
+  aside(text: string): void {
+    this.#streams.err(`${text}\n`);
+  }
+
   failure(failure: Failure): void {
     this.#streams.err(`pedrera: ${failure.message}\n`);
     if (failure.hint !== undefined) this.#streams.err(`${failure.hint}\n`);
@@ -72,6 +78,10 @@ export class JsonOutput implements Output {
   }
 
   say(): void {}
+
+  aside(text: string): void {
+    this.#streams.err(`${text}\n`);
+  }
 
   failure(failure: Failure): void {
     const { exitCode, code, message, hint, stack } = failure;

@@ -1,6 +1,6 @@
 /** From the command line to a call, and what is said of command lines that make no sense. */
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from './commands/all.js';
+import { COMMAND_GROUPS, COMMANDS } from './commands/all.js';
 import { CliError, EXIT } from './exit.js';
 import { type Call, parseCommandLine } from './program.js';
 
@@ -10,7 +10,7 @@ function parse(line: string): { call: Call | number; printed: string } {
   const writeOut = (text: string) => {
     printed += text;
   };
-  return { call: parseCommandLine(argv, { commands: COMMANDS, version: '1.2.3', writeOut }), printed };
+  return { call: parseCommandLine(argv, { groups: COMMAND_GROUPS, version: '1.2.3', writeOut }), printed };
 }
 
 function callOf(line: string): Call {
@@ -39,6 +39,11 @@ describe('calls', () => {
     });
     expect(callOf('queues').options).toEqual({
       device: undefined,
+      pid: undefined,
+      state: 'any',
+      ring: undefined,
+      sort: 'queue',
+      limit: undefined,
       json: false,
       watch: false,
       interval: 500,
@@ -125,6 +130,21 @@ describe('help', () => {
     expect(printed).toContain('--socket <path>');
     expect(printed).toContain(`Example:\n  $ pedrera ${name}`);
     expect(Math.max(...printed.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+  });
+
+  it('groups what belongs together', () => {
+    const { printed } = parse('--help');
+    for (const { title, commands } of COMMAND_GROUPS) {
+      const section = printed.split(`\n${title}:\n`)[1]?.split('\n\n')[0] ?? '';
+      for (const { name } of commands) expect(section).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+    }
+    expect(new Set(COMMANDS.map(({ name }) => name)).size).toBe(COMMANDS.length);
+  });
+
+  it('one letter for an option where another tool has it', () => {
+    expect(parse('smi --help').printed).toContain('-Q, --query-aip <fields>');
+    const { options } = callOf('smi -Q index,name -f csv,noheader -i 1 -l 2');
+    expect(options).toMatchObject({ queryAip: 'index,name', format: 'csv,noheader', id: '1', loop: 2, watch: false });
   });
 
   it('the same by way of "help"', () => {

@@ -5,7 +5,7 @@
  * Must not know: what any command does.
  */
 import { Argument, Command as CommanderCommand, CommanderError, Option } from 'commander';
-import { type ArgumentSpec, type Command, InvalidValue, type OptionSpec } from './command.js';
+import { type ArgumentSpec, type Command, type CommandGroup, InvalidValue, type OptionSpec } from './command.js';
 import { EXIT, type ExitCode, usageError } from './exit.js';
 
 /** What the command line asks for. */
@@ -17,7 +17,7 @@ export interface Call {
 }
 
 interface ProgramOptions {
-  readonly commands: readonly Command[];
+  readonly groups: readonly CommandGroup[];
   readonly version: string;
   /** Help and version go here. */
   writeOut(text: string): void;
@@ -26,7 +26,7 @@ interface ProgramOptions {
 /** Returns the call, or the exit code when help or the version was all that was asked for. Throws usage errors. */
 export function parseCommandLine(argv: readonly string[], options: ProgramOptions): Call | ExitCode {
   let call: Call | undefined;
-  const program = buildProgram(options, (parsed) => {
+  const program = buildProgram({ ...options, groups: groupsFor(argv, options.groups) }, (parsed) => {
     call = parsed;
   });
   if (argv.length === 0) {
@@ -37,11 +37,20 @@ export function parseCommandLine(argv: readonly string[], options: ProgramOption
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT.ok;
-    throw usageError(tidy(error.message), hintFor(argv, options.commands));
+    throw usageError(tidy(error.message), hintFor(argv, options.groups));
   }
-  if (call === undefined) throw usageError('no command given', hintFor([], options.commands));
+  if (call === undefined) throw usageError('no command given', hintFor([], options.groups));
   if (call.socket === '') throw usageError("--socket '': expected a path");
   return call;
+}
+
+/** A line that begins with a command needs that one; building the others takes as long as the shortest of them runs. */
+function groupsFor(argv: readonly string[], groups: readonly CommandGroup[]): readonly CommandGroup[] {
+  for (const { title, commands } of groups) {
+    const named = commands.find(({ name }) => name === argv[0]);
+    if (named !== undefined) return [{ title, commands: [named] }];
+  }
+  return groups;
 }
 
 function buildProgram(options: ProgramOptions, onCall: (call: Call) => void): CommanderCommand {
@@ -51,12 +60,19 @@ function buildProgram(options: ProgramOptions, onCall: (call: Call) => void): Co
     .version(`pedrera ${options.version}`, '-V, --version', 'print the version')
     .option('--socket <path>', "the daemon's socket (default: $PEDRERA_SOCKET, else the user's runtime directory)")
     .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help for a command')
+    .addHelpCommand(
+      new CommanderCommand('help')
+        .argument('[command]')
+        .description('show help for a command')
+        .helpGroup(`${options.groups.at(-1)?.title}:`),
+    )
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: options.writeOut, writeErr: () => {}, getOutHelpWidth: () => 100 })
     .addHelpText('after', `\nExit codes: 0 done, 1 device error, 2 usage, 3 no daemon.`);
-  for (const command of options.commands) program.addCommand(buildCommand(program, command, onCall));
+  for (const { title, commands } of options.groups) {
+    for (const command of commands) program.addCommand(buildCommand(program, command, onCall).helpGroup(`${title}:`));
+  }
   return program;
 }
 
@@ -90,10 +106,15 @@ export function spellArgument({ name, required, repeated }: ArgumentSpec): strin
   return required ? `<${words}>` : `[${words}]`;
 }
 
-/** `--log-level <level>`. */
-export function spellOption(name: string, { metavar }: OptionSpec<unknown>): string {
-  const long = `--${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
-  return metavar === undefined ? long : `${long} <${metavar}>`;
+/** `--log-level`. */
+export function longName(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
+}
+
+/** `--log-level <level>`, `-Q, --query-aip <fields>`. */
+export function spellOption(name: string, { metavar, short }: OptionSpec<unknown>): string {
+  const names = short === undefined ? longName(name) : `-${short}, ${longName(name)}`;
+  return metavar === undefined ? names : `${names} <${metavar}>`;
 }
 
 /** ` (one of a, b; default: a)`, or nothing. */
@@ -126,7 +147,7 @@ function tidy(message: string): string {
     .trim();
 }
 
-function hintFor(argv: readonly string[], commands: readonly Command[]): string {
-  const named = argv.find((word) => commands.some((command) => command.name === word));
+function hintFor(argv: readonly string[], groups: readonly CommandGroup[]): string {
+  const named = argv.find((word) => groups.some(({ commands }) => commands.some(({ name }) => name === word)));
   return `see: pedrera ${named === undefined ? '' : `${named} `}--help`;
 }

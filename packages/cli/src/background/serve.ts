@@ -7,6 +7,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Context } from '../command.js';
 import { deviceError, EXIT, toFailure } from '../exit.js';
+import type { Exporter } from '../metrics/beside-daemon.js';
 import { socketPathOf } from '../session.js';
 import { plural } from '../text/units.js';
 import { type DaemonMessage, EXIT_WITH_PARENT, READY_DESCRIPTOR } from './messages.js';
@@ -17,6 +18,8 @@ export interface ServeOptions extends SettingsValues {
   readonly policy: 'shared' | 'exclusive';
   readonly logLevel: string;
   readonly logFile: string | undefined;
+  readonly metrics: number | undefined;
+  readonly metricsHost: string;
 }
 
 interface Daemon {
@@ -60,10 +63,13 @@ export async function serve(context: Context, options: ServeOptions, run: RunDae
     throw error;
   }
   try {
-    announce(context, options, daemon);
+    const exporter = await exporterOf(context, options, daemon);
+    const { devices: count } = daemon;
+    announce(context, options, { devices: count, socketPath: daemon.socketPath, metrics: exporter?.url });
     const reason = await Promise.race([stopping, daemon.closed.then(() => null)]);
     if (reason !== null) await daemon.stop(reason);
     await daemon.closed;
+    await exporter?.close();
     if (reason === null) throw deviceError('the daemon ended without being asked to');
   } catch (error) {
     // A device died, say. The threads of the others would keep the process alive.
@@ -72,6 +78,31 @@ export async function serve(context: Context, options: ServeOptions, run: RunDae
     process.exit(failure.exitCode);
   }
   if (process.connected) process.disconnect();
+}
+
+/** Who asked for metrics is told when there are none: then there is no daemon either. */
+async function exporterOf(
+  context: Context,
+  { metrics, metricsHost }: ServeOptions,
+  daemon: Daemon,
+): Promise<Exporter | undefined> {
+  if (metrics === undefined) return undefined;
+  try {
+    const { startExporter } = await import('../metrics/beside-daemon.js');
+    const exporter = await startExporter(daemon.socketPath, { host: metricsHost, port: metrics });
+    let closing = false;
+    void daemon.closed.then(() => {
+      closing = true;
+    });
+    void exporter.ended.then((how) => closing || context.output.aside(`pedrera: the metrics server ended (${how})`));
+    return exporter;
+  } catch (error) {
+    // First the end, then the news: whoever hears them may look for a daemon on this socket, and must not find one that is about to go.
+    await daemon.stop('it has no metrics');
+    await daemon.closed;
+    tellParent({ type: 'failed', failure: toFailure(error) });
+    throw error;
+  }
 }
 
 /** Resolves with the reason to stop. A second signal ends the process without waiting for anything. */
@@ -94,11 +125,23 @@ function stopRequests(env: NodeJS.ProcessEnv): Promise<string> {
   });
 }
 
-function announce(context: Context, { policy, logFile }: ServeOptions, { devices, socketPath }: Daemon): void {
+interface Announced {
+  readonly devices: number;
+  readonly socketPath: string;
+  readonly metrics: string | undefined;
+}
+
+function announce(
+  context: Context,
+  { policy, logFile }: ServeOptions,
+  { devices, socketPath, metrics }: Announced,
+): void {
   // A JSON log on standard output has its own "ready", and every line of it is JSON.
   if (process.stdout.isTTY === true || logFile !== undefined) {
     const daemon = `${plural(devices, 'device')}, policy ${policy}, pid ${process.pid}`;
-    context.output.say(`pedrera: ready on ${socketPath}, ${daemon}`);
+    context.output.say(
+      `pedrera: ready on ${socketPath}, ${daemon}${metrics === undefined ? '' : `, metrics on ${metrics}`}`,
+    );
   }
   tellParent({ type: 'ready', pid: process.pid, socketPath });
   const descriptor = Number(context.env[READY_DESCRIPTOR]);

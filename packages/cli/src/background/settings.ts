@@ -48,7 +48,7 @@ export function settingsOf(values: SettingsValues): DaemonSettings {
 }
 
 /** The same values as arguments of `pedrera daemon`. */
-export function settingsArguments(values: SettingsValues): string[] {
+export function settingsArguments(values: Partial<SettingsValues>): string[] {
   return Object.entries(settingsOptions).flatMap(([name, spec]) => {
     const value = values[name as keyof SettingsValues];
     if (value === undefined || value === false) return [];

@@ -5,6 +5,7 @@ import type { DaemonSnapshot } from '@pedrera/uapi';
 import type { Context } from '../command.js';
 import { DEFAULT_DEVICES } from '../commands/daemon-options.js';
 import { deviceError, EXIT, type ExitCode, usageError } from '../exit.js';
+import { metricsUrl } from '../http/address.js';
 import { isDefaultSocket, socketPathOf, tryOpenSession } from '../session.js';
 import { plural } from '../text/units.js';
 import { launchDaemon } from './launch.js';
@@ -16,6 +17,8 @@ interface StartOptions extends SettingsValues {
   readonly devices: number | undefined;
   readonly policy: 'shared' | 'exclusive' | undefined;
   readonly logLevel: string;
+  readonly metrics: number | undefined;
+  readonly metricsHost: string;
 }
 
 interface StartDocument {
@@ -27,6 +30,8 @@ interface StartDocument {
   readonly policy: string;
   /** Null for a daemon that somebody else started. */
   readonly log: string | null;
+  /** Where this start has them served; null when it was not asked to. */
+  readonly metrics: string | null;
 }
 
 export async function startDaemon(context: Context, options: StartOptions): Promise<ExitCode> {
@@ -43,7 +48,11 @@ export async function startDaemon(context: Context, options: StartOptions): Prom
   let pid: number;
   try {
     const { logLevel } = options;
-    const settings = [...machineArguments(options.machine), ...settingsArguments(options)];
+    const settings = [
+      ...machineArguments(options.machine),
+      ...settingsArguments(options),
+      ...metricsArguments(options),
+    ];
     const child = await launchDaemon({ socketPath, ...wanted, logLevel, logPath, settings, lifetime: 'detached' });
     pid = child.pid ?? 0;
     child.disconnect();
@@ -57,7 +66,16 @@ export async function startDaemon(context: Context, options: StartOptions): Prom
   const described = options.machine === undefined ? undefined : await runningDaemon(context);
   const devices = described?.devices.length ?? wanted.devices;
   const { policy } = wanted;
-  report(context, { schema: 'pedrera.start/1', started: true, pid, socket: socketPath, devices, policy, log: logPath });
+  report(context, {
+    schema: 'pedrera.start/1',
+    started: true,
+    pid,
+    socket: socketPath,
+    devices,
+    policy,
+    log: logPath,
+    metrics: options.metrics === undefined ? null : metricsUrl({ host: options.metricsHost, port: options.metrics }),
+  });
   return EXIT.ok;
 }
 
@@ -82,15 +100,29 @@ function reportRunning(context: Context, options: StartOptions, running: DaemonS
     );
   }
   const { pid, socket, policy } = running;
-  report(context, { schema: 'pedrera.start/1', started: false, pid, socket, devices, policy, log: null });
+  report(context, {
+    schema: 'pedrera.start/1',
+    started: false,
+    pid,
+    socket,
+    devices,
+    policy,
+    log: null,
+    metrics: null,
+  });
   return EXIT.ok;
 }
 
 function report(context: Context, document: StartDocument): void {
-  context.output.result(document, ({ started, pid, socket, devices, policy, log }) => {
+  context.output.result(document, ({ started, pid, socket, devices, policy, log, metrics }) => {
     const daemon = `on ${socket}, pid ${pid}, ${plural(devices, 'device')}, policy ${policy}`;
-    return started ? `started ${daemon}\nlog: ${log}` : `already running ${daemon}`;
+    if (!started) return `already running ${daemon}`;
+    return [`started ${daemon}`, `log: ${log}`, ...(metrics === null ? [] : [`metrics: ${metrics}`])].join('\n');
   });
+}
+
+function metricsArguments({ metrics, metricsHost }: StartOptions): string[] {
+  return metrics === undefined ? [] : ['--metrics', String(metrics), '--metrics-host', metricsHost];
 }
 
 /** Beside the socket: whoever finds the one finds the other, and a private directory takes both with it. */

@@ -2,10 +2,10 @@
 import { type DaemonSnapshot, DEVICE_STATUS, type DeviceState } from '@pedrera/uapi';
 import type { Context } from '../command.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { openSession } from '../session.js';
+import { withSession } from '../session.js';
 import type { Style } from '../text/style.js';
 import { type Column, tableLines } from '../text/table.js';
-import { formatDuration, formatSize } from '../text/units.js';
+import { formatDuration, formatSize, plural } from '../text/units.js';
 
 const DEVICE_COLUMNS: readonly Column<DeviceState>[] = [
   { title: 'DEVICE', align: 'right', value: (device) => String(device.index) },
@@ -17,13 +17,10 @@ const DEVICE_COLUMNS: readonly Column<DeviceState>[] = [
 ];
 
 export async function showStatus(context: Context): Promise<ExitCode> {
-  const session = await openSession(context);
-  try {
+  return withSession(context, async (session) => {
     context.output.result(await session.inspectDaemon(), renderStatus);
     return EXIT.ok;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 function renderStatus(daemon: DaemonSnapshot, style: Style): string {
@@ -37,6 +34,9 @@ function renderStatus(daemon: DaemonSnapshot, style: Style): string {
     `objects: ${objects.length === 0 ? 'none' : objects.join(', ')}`,
     ...refusedLines(daemon),
     ...(daemon.collapsesRepeatedDma ? [style.yellow('identical moves in a row are made once: --collapse-dma')] : []),
+    ...(daemon.armedFaults > 0
+      ? [style.yellow(`${plural(daemon.armedFaults, 'rule')} of failure armed (pedrera inject list)`)]
+      : []),
     style.dim(titles ?? ''),
     ...rows,
   ].join('\n');

@@ -11,7 +11,9 @@ const LOOK_INTERVAL_MS = 10;
 
 export async function stopDaemon(context: Context): Promise<ExitCode> {
   const session = await openSession(context);
-  const { pid, socket } = await session.inspectDaemon();
+  // Of the greeting: a daemon of another build need not know any other call to be stopped.
+  const { daemonPid: pid } = session.greeting;
+  const socket = session.socketPath;
   await session.close();
   try {
     process.kill(pid, 'SIGTERM');

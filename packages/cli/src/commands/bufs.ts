@@ -1,15 +1,29 @@
 /** `pedrera bufs`, as data. What it does is loaded when it runs. */
-import { defineCommand } from '../command.js';
-import { intervalOption, jsonOption, watchOption } from './inspection-options.js';
+import { defineCommand, flag } from '../command.js';
+import { intervalOption, jsonOption, limitOption, pidOption, sortOption, watchOption } from './inspection-options.js';
 
 export const bufs = defineCommand({
   name: 'bufs',
   summary: 'show the dma-bufs: who exported what, and who imported it',
-  options: { json: jsonOption, watch: watchOption, interval: intervalOption },
-  example: { line: 'pedrera bufs --json', meaning: 'The dma-bufs, for a program to read.' },
+  details:
+    "Shows the dma-bufs as the kernel's dma_buf/bufinfo does, with fences and attached devices; and who exported each, who keeps it " +
+    'alive, and a suspicion where a buffer looks forgotten: its exporter is gone or a minute has passed, and nobody has it mapped.',
+  options: {
+    pid: { ...pidOption, summary: 'only those this process exported, imported or holds' },
+    brief: flag('one line each'),
+    graph: flag('print a graph of processes, buffers and devices for Graphviz instead'),
+    sort: sortOption('id', 'size', 'age', 'refs'),
+    limit: limitOption,
+    json: jsonOption,
+    watch: watchOption,
+    interval: intervalOption,
+  },
+  example: { line: 'pedrera bufs --graph | dot -Tsvg > bufs.svg', meaning: 'A picture of who shares what.' },
   async run(context, options) {
     const { runInspection } = await import('../inspect/run.js');
+    const { limitOf } = await import('../inspect/rows.js');
     const { buffersInspection } = await import('../inspect/buffers.js');
-    return runInspection(context, buffersInspection, options);
+    const limit = options.graph ? (options.limit ?? Number.POSITIVE_INFINITY) : limitOf(context.output, options.limit);
+    return runInspection(context, buffersInspection({ ...options, limit }), options);
   },
 });

@@ -1,5 +1,5 @@
 /** The options that say how a daemon is to be: the same for the foreground and the background. */
-import { choice, flag, integer, text, wholeNumber } from '../command.js';
+import { choice, flag, InvalidValue, integer, type OptionSpec, text, wholeNumber } from '../command.js';
 
 /** INFO's device table goes further (uapi.md 1.1); each device here is a worker thread of one process. */
 export const MAX_DAEMON_DEVICES = 16;
@@ -53,4 +53,27 @@ export const settingsOptions = {
   noResetOnEvents: flag('fatal events of the device only notify'),
   memoryScrub: flag('overwrite device memory after the last close (exclusive policy)'),
   collapseDma: flag('of identical moves in a row carry out only the last: same memory, less work than asked for'),
+} as const;
+
+/** Where the exporters of OpenTelemetry are found, too. */
+export const DEFAULT_METRICS_PORT = 9464;
+const LOOPBACK = '127.0.0.1';
+
+export function metricsHost(summary: string): OptionSpec<string> {
+  const parse = (value: string) => {
+    if (!/^[\w.:-]+$/.test(value)) throw new InvalidValue('an address of this machine');
+    return value;
+  };
+  return { summary, metavar: 'address', initial: LOOPBACK, initialText: LOOPBACK, parse };
+}
+
+export const metricsOptions = {
+  metrics: integer({
+    metavar: 'port',
+    summary: 'serve metrics for Prometheus on this port (docs/metrics.md)',
+    min: 1,
+    max: 65_535,
+    initial: undefined,
+  }),
+  metricsHost: metricsHost('address of --metrics: another than this machine lets others read them'),
 } as const;

@@ -3,7 +3,14 @@
  */
 import { defineCommand, text } from '../command.js';
 import { EXIT } from '../exit.js';
-import { devicesOption, logLevelOption, machineOption, policyOption, settingsOptions } from './daemon-options.js';
+import {
+  devicesOption,
+  logLevelOption,
+  machineOption,
+  metricsOptions,
+  policyOption,
+  settingsOptions,
+} from './daemon-options.js';
 
 export const daemon = defineCommand({
   name: 'daemon',
@@ -17,6 +24,7 @@ export const daemon = defineCommand({
     policy: policyOption,
     logLevel: logLevelOption,
     ...settingsOptions,
+    ...metricsOptions,
     logFile: text('file', 'log to this file instead of standard output'),
   },
   example: { line: 'pedrera daemon --devices 1 --log-level debug', meaning: 'One device, and a talkative log.' },

@@ -1,5 +1,5 @@
 /** `pedrera demo`, as data. What it does is loaded when it runs. */
-import { defineCommand, flag, integer } from '../command.js';
+import { defineCommand, flag, integer, text } from '../command.js';
 import { MAX_DAEMON_DEVICES } from './daemon-options.js';
 
 export const demo = defineCommand({
@@ -18,11 +18,12 @@ export const demo = defineCommand({
       max: MAX_DAEMON_DEVICES,
       initial: 2,
     }),
+    record: text('file', 'record what every layer does, for pedrera trace export'),
     json: flag('print one JSON document at the end and nothing else'),
   },
   example: { line: 'pedrera demo movie.mkv --devices 3', meaning: 'Moves movie.mkv over three devices.' },
   async run(context, options, args) {
     const { runDemo } = await import('../demo/demo.js');
-    return runDemo(context, { file: args[0], devices: options.devices });
+    return runDemo(context, { file: args[0], devices: options.devices, record: options.record });
   },
 });

@@ -1,4 +1,5 @@
 /** `pedrera explore`: the one place of this package that knows the schedule explorer, which it loads only when it runs. */
+import { availableParallelism } from 'node:os';
 import type { Exploration, Failure, Scenario, Step } from '@pedrera/explore';
 import { type Context, defineCommand, flag, integer, text } from '../command.js';
 import { EXIT, type ExitCode, usageError } from '../exit.js';
@@ -20,6 +21,7 @@ export interface ReplayDocument {
 }
 
 const MAX_NUMBER = 1e9;
+const MAX_JOBS = 256;
 
 export const explore = defineCommand({
   name: 'explore',
@@ -28,7 +30,7 @@ export const explore = defineCommand({
     'Runs driver and devices in this process, without a daemon, under virtual time: each seed is one order in which messages, ' +
     'packets, interrupts and time-outs happen. After every step it checks that nobody waits in vain, reaches what was freed or ' +
     'sees bytes of others, and at the end that nothing is left. Stops at the first order that fails, makes it as short as it ' +
-    'can, prints it and ends with 1. Without a scenario all of them run, one after the other.',
+    'can, prints it and ends with 1; with several threads that is still the lowest seed that fails. Without a scenario all of them run, one after the other.',
   arguments: [{ name: 'scenario', summary: 'one of those --list shows', required: false }],
   options: {
     seed: integer({ metavar: 'n', summary: 'the first seed', min: 0, max: MAX_NUMBER, initial: 1 }),
@@ -39,13 +41,20 @@ export const explore = defineCommand({
       max: MAX_NUMBER,
       initial: 1000,
     }),
+    jobs: integer({
+      metavar: 'n',
+      summary: 'threads that share the seeds (default: one for each processor); the result is the same with any number',
+      min: 1,
+      max: MAX_JOBS,
+      initial: undefined,
+    }),
     systematic: flag('every order instead of seeds, those closest to the undisturbed one first'),
     list: flag('list the scenarios'),
     replay: text('schedule', 'run this schedule, as a failure prints it, and show every step'),
     json: jsonOption,
   },
   example: { line: 'pedrera explore unmap-dma --runs 10000', meaning: 'Ten thousand orders of one race.' },
-  async run(context, { seed, runs, systematic, list, replay }, [name]) {
+  async run(context, { seed, runs, jobs, systematic, list, replay }, [name]) {
     const explorer = await import('@pedrera/explore');
     const { SCENARIOS } = explorer;
     if (list) {
@@ -65,8 +74,12 @@ export const explore = defineCommand({
       }
       return replayOne(context, explorer, chosen[0] as Scenario, replay);
     }
+    if (systematic && jobs !== undefined) {
+      throw usageError('--systematic goes from order to order in one thread; --jobs shares seeds');
+    }
+    await using workers = new explorer.Workers(jobs ?? availableParallelism());
     for (const scenario of chosen) {
-      const found = await explorer.explore({ scenario, seed, runs, systematic });
+      const found = await explorer.explore({ scenario, seed, runs, systematic, workers });
       const schedule = found.failure === undefined ? undefined : explorer.formatSchedule(found.failure.schedule);
       const document: ExploreDocument = { schema: 'pedrera.explore/1', ...found, replay: schedule };
       context.output.result(document, () => explorer.renderExploration(found));

@@ -1,24 +1,53 @@
 /** `pedrera queues`, as data. What it does is loaded when it runs. */
-import { defineCommand, flag, integer } from '../command.js';
-import { intervalOption, jsonOption, watchOption } from './inspection-options.js';
+import { choice, defineCommand, flag, text } from '../command.js';
+import {
+  deviceOption,
+  intervalOption,
+  jsonOption,
+  limitOption,
+  pidOption,
+  sortOption,
+  watchOption,
+} from './inspection-options.js';
+
+const stateOption = choice({
+  metavar: 'state',
+  summary: 'only streams that do this',
+  values: ['any', 'idle', 'running', 'fence', 'dma', 'stalled', 'arbitration', 'barrier', 'stopped', 'hung'],
+  initial: 'any',
+});
 
 export const queues = defineCommand({
   name: 'queues',
   summary: "show each device's queues, and what blocks them",
   details:
-    'Shows the streams that have work or have done some: indices, the packet at the head, the fence a stream waits at, and the ' +
-    'monitor and the sync object that will release it.',
+    'Shows the streams that have work or have done some: indices, what the stream is doing, the packet at the head, the fence it waits ' +
+    'at with the monitor and the sync object that will release it, who has the arbiter it waits for, and submissions that are held back ' +
+    'for fences before they get to their queue. With --ring the entries of one ring, from a few before the consumer to the producer, ' +
+    'or the slots asked for, with the packets of the command buffers; > marks where the stream stands.',
   options: {
-    device: integer({ metavar: 'n', summary: 'only this device', min: 0, max: 127, initial: undefined }),
+    device: deviceOption,
+    pid: pidOption,
+    state: stateOption,
+    ring: text('queue[from:to]', 'the ring of this queue, on the device of --device (or device 0)'),
+    all: flag('show idle queues, too'),
+    sort: sortOption('queue', 'age', 'pending', 'pid'),
+    limit: limitOption,
     json: jsonOption,
     watch: watchOption,
     interval: intervalOption,
-    all: flag('show idle queues, too'),
   },
   example: { line: 'pedrera queues --device 0 --watch', meaning: 'Watches the queues of device 0.' },
   async run(context, options) {
     const { runInspection } = await import('../inspect/run.js');
+    const { ring } = options;
+    if (ring !== undefined) {
+      const { ringInspection } = await import('../inspect/ring.js');
+      return runInspection(context, ringInspection({ ...options, ring }), options);
+    }
+    const { limitOf } = await import('../inspect/rows.js');
     const { queuesInspection } = await import('../inspect/queues.js');
-    return runInspection(context, queuesInspection(options), options);
+    const limit = limitOf(context.output, options.limit);
+    return runInspection(context, queuesInspection({ ...options, limit }), options);
   },
 });

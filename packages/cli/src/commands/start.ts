@@ -5,6 +5,7 @@ import {
   logLevelOption,
   MAX_DAEMON_DEVICES,
   machineOption,
+  metricsOptions,
   policyOption,
   settingsOptions,
 } from './daemon-options.js';
@@ -31,6 +32,7 @@ export const start = defineCommand({
     policy: { ...policyOption, initial: undefined },
     logLevel: logLevelOption,
     ...settingsOptions,
+    ...metricsOptions,
     json: flag('print JSON'),
   },
   example: { line: 'pedrera start --devices 2', meaning: 'Two devices, on the default socket.' },

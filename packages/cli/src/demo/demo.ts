@@ -18,10 +18,11 @@ import { type DemoDocument, renderDemo } from './report.js';
 interface DemoOptions {
   readonly file: string | undefined;
   readonly devices: number;
+  readonly record: string | undefined;
 }
 
 export async function runDemo(context: Context, options: DemoOptions): Promise<ExitCode> {
-  const { devices } = options;
+  const { devices, record } = options;
   const file = examineFile(options.file, Math.min(DRAM_USER_SIZE, MAX_PLANNED_BYTES));
   checkMemory(file, devices);
   const { document, traces } = await performAndCleanUp({
@@ -30,6 +31,7 @@ export async function runDemo(context: Context, options: DemoOptions): Promise<E
     file,
     plan: planChunks(file.sizeBytes),
     devices,
+    record,
   });
   checkTraces(traces);
   context.output.result(document, (result, style) =>

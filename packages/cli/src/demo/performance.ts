@@ -11,7 +11,7 @@
 import path from 'node:path';
 import type { Context } from '../command.js';
 import { renderQueues } from '../inspect/queues.js';
-import { openSession } from '../session.js';
+import { type DaemonSession, openSession } from '../session.js';
 import type { LoaderCalls, ReaderCalls, RelayCalls } from './calls.js';
 import type { Cleanup } from './cleanup.js';
 import { type DemoFile, hashFile } from './file.js';
@@ -22,6 +22,8 @@ import { type DemoDocument, overlapsOf, type Timings, transfersOf } from './repo
 import { RoleProcess } from './role-process.js';
 import { Story } from './story.js';
 
+const RECORDING_MIB = 64;
+
 /** What one performance has at hand. */
 export interface Stage {
   readonly context: Context;
@@ -29,6 +31,8 @@ export interface Stage {
   readonly file: DemoFile;
   readonly plan: Plan;
   readonly devices: number;
+  /** A recording of all of it goes into this file. */
+  readonly record: string | undefined;
 }
 
 /** What the performance made of the machine it ran on, and what must not be there afterwards. */
@@ -58,6 +62,11 @@ export async function perform(stage: Stage): Promise<{ document: DemoDocument; t
   const connecting = openSession({ ...context, socketOption: daemon.socketPath });
   cleanup.add(connecting, (session) => session.close());
   const session = await connecting;
+  if (stage.record !== undefined) {
+    const recording = record(session, stage.record);
+    cleanup.add(recording, ({ end }) => end());
+    await recording;
+  }
 
   const arrival = await prepare(stage, { cast, story, socketPath: daemon.socketPath });
   const relayPids = cast.relays.map(({ pid }) => pid);
@@ -83,6 +92,20 @@ export async function perform(stage: Stage): Promise<{ document: DemoDocument; t
   };
   const pids = [daemon.pid, ...everybody.map(({ pid }) => pid)];
   return { document, traces: { pids, directory: path.dirname(daemon.socketPath) } };
+}
+
+/** From here on. Loaded only when it is asked for. */
+async function record(session: DaemonSession, output: string): Promise<{ end(): Promise<void> }> {
+  const { Recorder } = await import('../trace/record.js');
+  const options = { output, kinds: undefined, pid: undefined, replayable: false, memory: RECORDING_MIB };
+  const recorder = await Recorder.start(session, options, ['pedrera', 'demo']);
+  const over = recorder.untilOver(undefined);
+  return {
+    async end() {
+      await recorder.stop();
+      await over;
+    },
+  };
 }
 
 function castRoles({ cleanup, devices }: Stage): Cast {

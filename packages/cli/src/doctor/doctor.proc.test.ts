@@ -39,7 +39,14 @@ describe('doctor', () => {
     const socket = path.join(directory.path, 'fake.sock');
     await using _ = await startFakeDaemon(socket, {});
     const { document } = await doctor(['--socket', socket]);
-    expect(document.daemon).toEqual({ running: true, socket, pid: process.pid, devices: 1, policy: 'shared' });
+    expect(document.daemon).toEqual({
+      running: true,
+      socket,
+      pid: process.pid,
+      devices: 1,
+      policy: 'shared',
+      refused: {},
+    });
   });
 
   it('something-essential-is-missing', async () => {

@@ -22,6 +22,8 @@ type DaemonFinding =
       readonly pid: number;
       readonly devices: number;
       readonly policy: string;
+      /** What programs have asked for in vain, with how often. */
+      readonly refused: Readonly<Record<string, number>>;
     }
   | { readonly running: false; readonly socket: string; readonly reason: string };
 
@@ -74,8 +76,11 @@ async function findDaemon(context: Context): Promise<DaemonFinding> {
     const session = await tryOpenSession(context);
     if (session === undefined) return { running: false, socket, reason: 'nothing listens there' };
     const { daemonPid: pid, devices, policy } = session.greeting;
+    // An older daemon counts nothing; it runs all the same.
+    const counted = await session.inspectDaemon().catch(() => undefined);
     await session.close();
-    return { running: true, socket, pid, devices, policy };
+    const refused = counted?.refused ?? {};
+    return { running: true, socket, pid, devices, policy, refused };
   } catch (error) {
     return { running: false, socket, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -102,11 +107,30 @@ function renderDoctor(document: DoctorDocument, style: Style, start: string): st
     'This machine:',
     ...machine.flatMap((finding) => findingLines(finding, style)),
     'The daemon:',
-    daemon.running
-      ? `  running on ${daemon.socket}, pid ${daemon.pid}, ${plural(daemon.devices, 'device')}, policy ${daemon.policy}`
-      : `  none on ${daemon.socket}: ${daemon.reason}; start one with: ${start}`,
+    ...(daemon.running ? [] : [`  none on ${daemon.socket}: ${daemon.reason}; start one with: ${start}`]),
+    ...(daemon.running ? runningLines(daemon, style) : []),
     ok ? style.green('Nothing essential is missing.') : style.red('Something essential is missing: see above.'),
   ].join('\n');
+}
+
+/** How the daemon counts it (its dispatch.ts). */
+const BARE_INDEX = /which is no command$/;
+
+function runningLines(daemon: Extract<DaemonFinding, { running: true }>, style: Style): string[] {
+  const { socket, pid, devices, policy } = daemon;
+  const refused = Object.entries(daemon.refused).map(([call, count]) => `${count} ${call}`);
+  return [
+    `  running on ${socket}, pid ${pid}, ${plural(devices, 'device')}, policy ${policy}`,
+    ...(refused.length === 0 ? [] : [`  programs asked in vain for: ${refused.join(', ')}`]),
+    ...(Object.keys(daemon.refused).some((call) => BARE_INDEX.test(call))
+      ? [
+          style.yellow(
+            '  a program passes indices to ioctl(2) where commands are due: HL_IOCTL_* of Linux 6.7 and later go through',
+          ),
+          style.yellow('  DRM_IOWR. Let it use DRM_IOCTL_HL_* on /dev/accel, or build it with an earlier header.'),
+        ]
+      : []),
+  ];
 }
 
 const MARKS: Readonly<Record<Finding['state'], string>> = { ok: 'ok', lack: 'lack', missing: 'MISSING' };

@@ -50,7 +50,9 @@ describe('ls', () => {
   });
 
   it('what is not there', async () => {
-    expect(await refusal('ls', '/dev')).toBe('pedrera: FILE_STAT: ENOENT (/dev: there is no dev here)\n');
+    expect(await refusal('ls', '/dev')).toBe(
+      'pedrera: FILE_STAT: ENOENT (/dev: there is no dev here)\nsee what there is: pedrera ls /sys\n',
+    );
   });
 });
 
@@ -68,7 +70,12 @@ describe('cat', () => {
   });
 
   it('refuses what cannot be read', async () => {
-    expect(await refusal('cat', 'class')).toMatch(/^pedrera: FILE_READ: EISDIR/);
+    expect(await refusal('cat', 'class')).toMatch(
+      /^pedrera: FILE_READ: EISDIR.*\nsee what is in it: pedrera ls \/sys\/class\n$/,
+    );
+    expect(await refusal('cat', 'class/habanalabs/hl9/status')).toMatch(
+      /ENOENT.*\nsee what there is: pedrera ls \/sys\/class\/habanalabs\/hl9\n$/,
+    );
     expect(await refusal('cat', 'class/habanalabs/hl0/hard_reset')).toMatch(/^pedrera: FILE_READ: EACCES/);
     expect(await refusal('cat', `${DEBUGFS}/led0`)).toMatch(/^pedrera: FILE_READ: EINVAL/);
   });

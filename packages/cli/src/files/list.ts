@@ -6,9 +6,9 @@
 import type { Res } from '@pedrera/uapi';
 import type { Context } from '../command.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { type DaemonSession, openSession } from '../session.js';
+import { type DaemonSession, withSession } from '../session.js';
 import type { Style } from '../text/style.js';
-import { absolutePath } from './path.js';
+import { absolutePath, onFile } from './path.js';
 
 type Kind = Res<'FILE_STAT'>['kind'];
 
@@ -31,14 +31,15 @@ const KIND_LETTER: Record<Kind, string> = { file: '-', dir: 'd', link: 'l' };
 
 export async function listFiles(context: Context, given: string | undefined): Promise<ExitCode> {
   const path = absolutePath(given ?? '');
-  const session = await openSession(context);
-  try {
-    const listing: Listing = { schema: 'pedrera.ls/1', path, entries: await entriesOf(session, path) };
+  return withSession(context, async (session) => {
+    const listing: Listing = {
+      schema: 'pedrera.ls/1',
+      path,
+      entries: await onFile(path, () => entriesOf(session, path)),
+    };
     context.output.result(listing, renderListing);
     return EXIT.ok;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function entriesOf(session: DaemonSession, path: string): Promise<ListedEntry[]> {

@@ -6,8 +6,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Context } from '../command.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { type DaemonSession, openSession } from '../session.js';
-import { absolutePath } from './path.js';
+import { type DaemonSession, withSession } from '../session.js';
+import { absolutePath, onFile } from './path.js';
 
 /** The most one read of the daemon gives. */
 const READ_BYTES = 256 * 1024;
@@ -21,19 +21,16 @@ interface FileDocument {
 }
 
 export async function printFiles(context: Context, paths: readonly string[]): Promise<ExitCode> {
-  const session = await openSession(context);
-  try {
+  return withSession(context, async (session) => {
     for (const given of paths) {
       const path = absolutePath(given);
-      const bytes = await readWhole(session, path);
+      const bytes = await onFile(path, () => readWhole(session, path));
       const content = isUtf8(bytes) ? { text: bytes.toString('utf8') } : { base64: bytes.toString('base64') };
       const document: FileDocument = { schema: 'pedrera.cat/1', path, ...content };
       context.output.file(document, bytes);
     }
     return EXIT.ok;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function readWhole(session: DaemonSession, path: string): Promise<Buffer> {

@@ -5,8 +5,8 @@
  */
 import type { Context } from '../command.js';
 import { deviceError, EXIT, type ExitCode } from '../exit.js';
-import { openSession } from '../session.js';
-import { absolutePath } from './path.js';
+import { withSession } from '../session.js';
+import { absolutePath, onFile } from './path.js';
 
 /** The document of `write --json`. */
 interface WriteDocument {
@@ -17,15 +17,13 @@ interface WriteDocument {
 
 export async function writeFile(context: Context, given: string, value: string): Promise<ExitCode> {
   const path = absolutePath(given);
-  const session = await openSession(context);
-  try {
-    const { written } = await session.ioctl('FILE_WRITE', { path, offset: 0, bytes: Buffer.from(`${value}\n`) });
+  return withSession(context, async (session) => {
+    const bytes = Buffer.from(`${value}\n`);
+    const { written } = await onFile(path, () => session.ioctl('FILE_WRITE', { path, offset: 0, bytes }));
     // The driver's answer of some files while the device is in reset.
     if (written === 0) throw deviceError(`${path} took nothing; is the device in reset?`);
     const document: WriteDocument = { schema: 'pedrera.write/1', path, written };
     if (context.output.kind === 'json') context.output.result(document, () => '');
     return EXIT.ok;
-  } finally {
-    await session.close();
-  }
+  });
 }

@@ -6,7 +6,7 @@
 import type { Req } from '@pedrera/uapi';
 import type { Context } from '../command.js';
 import { EXIT, type ExitCode, usageError } from '../exit.js';
-import { openSession } from '../session.js';
+import { withSession } from '../session.js';
 
 type Injection = Req<'INJECT'>;
 
@@ -46,24 +46,26 @@ const KINDS: Readonly<Record<Injection['kind'], KindSpec>> = {
 export async function runInject(
   context: Context,
   kind: string,
-  target: string | undefined,
+  targets: readonly string[],
   options: InjectOptions,
 ): Promise<ExitCode> {
-  const injection = injectionOf(kind, target, options);
-  const session = await openSession(context);
-  try {
+  if (targets.length > 1) throw usageError(`inject ${kind} has one target, got ${targets.length}`);
+  const injection = injectionOf(kind, targets[0], options);
+  return withSession(context, async (session) => {
     const { effect } = await session.ioctl('INJECT', injection);
     const document: InjectDocument = { schema: 'pedrera.inject/1', ...injection, effect };
     context.output.result(document, (doc) => doc.effect);
     return EXIT.ok;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 /** Throws usage errors: an unknown kind, a target too many or too few, an option of another kind. */
 export function injectionOf(word: string, target: string | undefined, options: InjectOptions): Injection {
-  if (!(word in KINDS)) throw usageError(`'${word}' is nothing to inject`, `one of ${Object.keys(KINDS).join(', ')}`);
+  if (!(word in KINDS))
+    throw usageError(
+      `'${word}' is nothing to inject`,
+      `one of ${Object.keys(KINDS).join(', ')}; rule, plan, list, clear`,
+    );
   const kind = word as Injection['kind'];
   const spec = KINDS[kind];
   if (spec.target === undefined && target !== undefined)

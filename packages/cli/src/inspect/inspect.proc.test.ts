@@ -1,10 +1,16 @@
 /** queues, ps and bufs on a real daemon, with this test as the client that is looked at. */
 import path from 'node:path';
 import { Dcore, type Device, openDevice, Queue } from '@pedrera/thunk';
-import type { BuffersSnapshot, ClientsSnapshot, QueuesSnapshot } from '@pedrera/uapi';
+import type { BuffersSnapshot, ClientsSnapshot, QueuesSnapshot, RingSnapshot } from '@pedrera/uapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../exit.js';
 import { runCli, temporaryDirectory } from '../testing/run-cli.js';
+import type { AddressSpacesDocument } from './address-space.js';
+import type { EnginesDocument } from './engines.js';
+import type { EventsDocument } from './events.js';
+import type { MemoryDocument } from './memory.js';
+import type { SmiDocument } from './smi.js';
+import type { SubmissionsDocument } from './submissions.js';
 
 const directory = temporaryDirectory();
 const socket = path.join(directory.path, 'p.sock');
@@ -51,7 +57,7 @@ describe('a daemon nobody uses', () => {
   it('has no device 7', async () => {
     const { code, err } = await runCli(['queues', '--device', '7', '--socket', socket]);
     expect(code).toBe(EXIT.deviceError);
-    expect(err).toMatch(/^pedrera: INSPECT_QUEUES: ENXIO/);
+    expect(err).toMatch(/^pedrera: INSPECT_SNAPSHOT: ENXIO/);
   });
 });
 
@@ -88,6 +94,20 @@ describe('a client blocked on a fence', () => {
       `      blocked at fence 3: needs 1, has 0; monitor E_N ${monitor.index} waits for SOB E_N ${object.index} >= 5, now 2`,
     );
 
+    const pid = String(process.pid);
+    const cs = await json<SubmissionsDocument>('cs', '--pid', pid);
+    expect(cs.submissions).toMatchObject([{ device: 1, asid: device.asid, seq: 1, state: 'running', jobsLeft: 1 }]);
+    expect(cs.submissions[0]?.waitsFor).toMatch(/^DMA_1_2: fence 3 /);
+    const ring = await json<RingSnapshot>('queues', '--ring', 'DMA_1_2', '--device', '1', '--pid', pid);
+    expect(ring).toMatchObject({ asid: device.asid, pid: process.pid, pi: 1, ci: 0 });
+    const running = ring.entries.find(({ state }) => state === 'running');
+    expect(running?.packets.filter(({ current }) => current)).toMatchObject([{ name: 'FENCE' }]);
+    expect((await lines('queues', '--ring', 'DMA_1_2[0:1]', '--device', '1')).join('\n')).toMatch(
+      /\n +> \+\w+ {2}FENCE 3/,
+    );
+    const engines = await json<EnginesDocument>('engines', '--device', '1');
+    expect(engines.engines.find(({ name }) => name === 'DMA1')?.times.waitSyncNs).toBeGreaterThan(0);
+
     const release = await device.createCommandBuffer();
     release.signal(object, 3);
     await device.submit({ queue: Queue.DMA_0_0, cb: release });
@@ -119,6 +139,15 @@ describe('clients and what they share', () => {
       { node: 'hl1', pid: process.pid, program: 'inspected' },
     ]);
     expect(clients[0]?.memory.hbmBytes).toBeGreaterThanOrEqual(memory.size);
+    const { owners, totals, devices } = await json<MemoryDocument>('mem');
+    expect(owners.map(({ device }) => device).sort()).toEqual([0, 1]);
+    expect(totals.hbmBytes).toBe(devices.reduce((sum, { hbm }) => sum + hbm.allocatedBytes, 0));
+    expect(devices.every(({ hbm }) => hbm.used === hbm.allocatedBytes)).toBe(true);
+    const walk = ['vm', String(process.pid), '--walk', `0x${(imported.address + 16).toString(16)}`, '--device', '1'];
+    const { spaces } = await json<AddressSpacesDocument>(...walk);
+    expect(spaces).toMatchObject([{ device: 1, walk: { outcome: 'mapped', mapping: imported.address } }]);
+    const nowhere = await lines('vm', String(process.pid), '--walk', '0x1000', '--device', '0');
+    expect(nowhere.at(-1)).toContain('0x1000 leads nowhere; in none of the ranges');
     const { buffers } = await json<BuffersSnapshot>('bufs');
     expect(buffers).toHaveLength(1);
     expect(buffers[0]).toMatchObject({
@@ -131,5 +160,22 @@ describe('clients and what they share', () => {
     await Promise.all([exporter.close(), importer.close()]);
     while ((await json<ClientsSnapshot>('ps')).clients.length > 0);
     while ((await json<BuffersSnapshot>('bufs')).buffers.length > 0);
+  });
+});
+
+describe('a reset', () => {
+  it('is told by events and smi, and forgotten by neither', async () => {
+    expect(await runCli(['write', 'class/habanalabs/hl0/hard_reset', '1', '--socket', socket])).toMatchObject({
+      code: EXIT.ok,
+    });
+    let devices: SmiDocument['devices'] = [];
+    while (devices[0]?.status !== 'operational' || devices[0].resets.hard !== 1) {
+      // Asked while it lasts, too: an inspection answers in every state.
+      ({ devices } = await json<SmiDocument>('smi'));
+    }
+    expect(devices[0].lastReset).not.toBeNull();
+    const { events } = await json<EventsDocument>('events', '--device', '0');
+    expect(events.some(({ kind }) => kind === 'reset')).toBe(true);
+    expect((await lines('smi')).some((line) => line.startsWith('device 0 was reset'))).toBe(true);
   });
 });

@@ -6,4 +6,6 @@ import type { DaemonSession } from '../session.js';
 export interface Inspection<Document> {
   readonly fetch: (session: DaemonSession) => Promise<Document>;
   readonly render: Render<Document>;
+  /** Of one that is followed: whether a look found anything to tell. */
+  readonly isNews?: (document: Document) => boolean;
 }

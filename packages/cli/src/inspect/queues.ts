@@ -1,76 +1,187 @@
 /**
- * `pedrera queues`: the streams of each device, and what blocks them.
+ * `pedrera queues`: the streams of each device, what blocks them, and work that is held back before them.
  *
- * Owns: the text form of QueuesSnapshot. Must not know: how the daemon finds these things out.
+ * Owns: the document `pedrera.queues/1` as the command prints it, and its text form.
+ * Must not know: how the daemon finds these things out.
  */
-import type { AwaitedMonitor, Blockage, QueueState, QueuesSnapshot } from '@pedrera/uapi';
+import {
+  type AwaitedMonitor,
+  type Blockage,
+  type QueueArbitration,
+  type QueueState,
+  type QueuesOfDevice,
+  type QueuesSnapshot,
+  SNAPSHOT_SECTION,
+  type Snapshot,
+  type SubmissionState,
+} from '@pedrera/uapi';
 import type { Style } from '../text/style.js';
 import { type Column, tableLines, wrap } from '../text/table.js';
 import { formatDuration, plural } from '../text/units.js';
 import type { Inspection } from './inspection.js';
+import { notShownLines, type SortKeys, sortRows } from './rows.js';
+
+export interface QueuesDocument extends QueuesSnapshot {
+  devices: QueuesOfOneDevice[];
+  /** How many more streams match. */
+  notShown: number;
+}
+
+interface QueuesOfOneDevice extends QueuesOfDevice {
+  /** In words: `operational`, `in reset`. */
+  status: string;
+  /** Submissions that wait for fences before they get to their queues. */
+  held: SubmissionState[];
+}
+
+interface QueueOptions {
+  readonly device: number | undefined;
+  readonly pid: number | undefined;
+  /** What the stream does, or `any`. */
+  readonly state: string;
+  readonly all: boolean;
+  readonly sort: keyof typeof SORT_KEYS;
+  readonly limit: number;
+}
+
+const SORT_KEYS = {
+  queue: (queue) => -queue.id,
+  age: (queue) => queue.oldestMs ?? -1,
+  pending: (queue) => queue.pending + queue.inFlight,
+  pid: (queue) => -(queue.pid ?? Number.MAX_SAFE_INTEGER),
+} as const satisfies SortKeys<QueueState>;
 
 const COLUMNS: readonly Column<QueueState>[] = [
-  { title: 'ID', align: 'right', value: (queue) => String(queue.id) },
+  { title: 'ID', align: 'right', optional: true, value: (queue) => String(queue.id) },
   { title: 'QUEUE', value: (queue) => queue.name },
-  { title: 'KIND', value: (queue) => queue.kind },
+  { title: 'KIND', optional: true, value: (queue) => queue.kind },
   { title: 'PID', align: 'right', value: (queue) => orDash(queue.pid) },
   { title: 'ASID', align: 'right', value: (queue) => orDash(queue.asid) },
+  { title: 'STATE', value: stateOf },
   { title: 'PI', align: 'right', value: (queue) => String(queue.pi) },
   { title: 'CI', align: 'right', value: (queue) => String(queue.ci) },
   { title: 'PEND', align: 'right', value: (queue) => String(queue.pending) },
-  { title: 'FLIGHT', align: 'right', value: (queue) => String(queue.inFlight) },
-  { title: 'DONE', align: 'right', value: (queue) => String(queue.completed) },
+  { title: 'FLIGHT', align: 'right', optional: true, value: (queue) => String(queue.inFlight) },
+  { title: 'DONE', align: 'right', optional: true, value: (queue) => String(queue.completed) },
   { title: 'AGE', align: 'right', value: (queue) => (queue.oldestMs === null ? '-' : formatDuration(queue.oldestMs)) },
+  { title: 'CS', align: 'right', optional: true, value: (queue) => orDash(queue.seq ?? null) },
   { title: 'HEAD', shrink: true, value: (queue) => queue.head?.text ?? '-' },
 ];
 
-const BLOCKED_INDENT = { first: '      ', rest: '        ' };
+const NOTE_INDENT = { first: '      ', rest: '        ' };
 
-export function queuesInspection(options: { device: number | undefined; all: boolean }): Inspection<QueuesSnapshot> {
+export function queuesInspection(options: QueueOptions): Inspection<QueuesDocument> {
+  const { QUEUES, SUBMISSIONS, DEVICES } = SNAPSHOT_SECTION;
   return {
-    fetch: (session) => session.inspectQueues(options.device),
-    render: (snapshot, style) => renderQueues(snapshot, style, options.all),
+    fetch: async (session) => {
+      const { device } = options;
+      const scope = device === undefined ? {} : { device };
+      const snapshot = await session.inspect({ sections: QUEUES | SUBMISSIONS | DEVICES, ...scope });
+      return queuesDocument(snapshot, options);
+    },
+    render: (document, style) => renderQueues(document, style, options.all),
   };
 }
 
+/** Every stream that matches, in use or not: what is worth a line of text is the renderer's decision. */
+export function queuesDocument(
+  snapshot: Snapshot,
+  { device: only, pid, state, sort, limit }: Omit<QueueOptions, 'all'>,
+): QueuesDocument {
+  let room = limit;
+  let notShown = 0;
+  const devices = (snapshot.queues ?? [])
+    .filter(({ index }) => only === undefined || index === only)
+    .map(({ index, queues }) => {
+      const matching = queues.filter(
+        (queue) => (pid === undefined || queue.pid === pid) && (state === 'any' || stateOf(queue) === state),
+      );
+      // What is worth a line must not lose its place to what is not.
+      const inOrder = sortRows(matching, SORT_KEYS[sort]);
+      const busy = inOrder.filter(hasSomethingToSay);
+      const shown = new Set([...busy, ...inOrder.filter((queue) => !hasSomethingToSay(queue))].slice(0, room));
+      room -= shown.size;
+      notShown += matching.length - shown.size;
+      return {
+        index,
+        status: snapshot.devices?.find((device) => device.index === index)?.status ?? 'operational',
+        queues: inOrder.filter((queue) => shown.has(queue)),
+        held: heldOn(snapshot, index, pid),
+      };
+    });
+  return { schema: 'pedrera.queues/1', devices, notShown };
+}
+
+function heldOn(snapshot: Snapshot, index: number, pid: number | undefined): SubmissionState[] {
+  const held = (snapshot.submissions ?? []).filter(({ state, device }) => state === 'held' && device === index);
+  return pid === undefined ? held : held.filter((row) => row.pid === pid);
+}
+
+/** What the daemon says, or what follows from the counts where it does not. */
+function stateOf(queue: QueueState): string {
+  if (queue.state !== undefined) return queue.state;
+  if (queue.blockedOn !== null) return 'fence';
+  return queue.pending + queue.inFlight > 0 ? 'running' : 'idle';
+}
+
+/** What can be rendered: a document without what only the command asks for will do. */
+interface RenderedQueues {
+  readonly devices: readonly (QueuesOfDevice & Partial<QueuesOfOneDevice>)[];
+  readonly notShown?: number;
+}
+
 /** `all` shows streams with nothing to say, too. */
-export function renderQueues(snapshot: QueuesSnapshot, style: Style, all: boolean): string {
+export function renderQueues({ devices, notShown = 0 }: RenderedQueues, style: Style, all: boolean): string {
   const lines: string[] = [];
-  for (const device of snapshot.devices) {
+  for (const device of devices) {
     const shown = all ? device.queues : device.queues.filter(hasSomethingToSay);
     if (lines.length > 0) lines.push('');
-    const blocked = shown.filter((queue) => queue.blockedOn !== null).length;
-    const summary =
-      shown.length === 0
-        ? 'no work'
-        : `${plural(shown.length, 'stream')}${blocked === 0 ? '' : `, ${style.yellow(`${blocked} blocked`)}`}`;
-    lines.push(`${style.bold(`device ${device.index}`)}: ${summary}`);
+    lines.push(headLine(device, shown, style));
     if (shown.length > 0) lines.push(...deviceLines(shown, style));
+    lines.push(...(device.held ?? []).flatMap((row) => heldLines(row, style)));
   }
-  return lines.join('\n');
+  return [...lines, ...notShownLines(notShown, 'streams', style)].join('\n');
+}
+
+function headLine(
+  { index, status = 'operational', held = [] }: RenderedQueues['devices'][number],
+  shown: readonly QueueState[],
+  style: Style,
+): string {
+  const blocked = shown.filter((queue) => queue.blockedOn !== null).length;
+  const counts = [
+    shown.length === 0 ? 'no work' : plural(shown.length, 'stream'),
+    ...(blocked === 0 ? [] : [style.yellow(`${blocked} blocked`)]),
+    ...(held.length === 0 ? [] : [style.yellow(`${plural(held.length, 'submission')} held back`)]),
+  ];
+  const condition = status === 'operational' ? '' : ` ${style.red(status)}`;
+  return `${style.bold(`device ${index}`)}${condition}: ${counts.join(', ')}`;
 }
 
 function deviceLines(queues: readonly QueueState[], style: Style): string[] {
   const [titles, ...rows] = tableLines(queues, COLUMNS, style.width);
   const lines = [style.dim(titles ?? '')];
   rows.forEach((row, i) => {
-    lines.push(row);
-    const blockage = queues[i]?.blockedOn;
-    if (blockage) lines.push(...blockageLines(blockage, style));
+    const queue = queues[i];
+    lines.push(queue?.state === 'hung' ? style.red(row) : row);
+    if (queue?.blockedOn) lines.push(...blockageLines(queue.blockedOn, style));
+    if (queue?.arbitration?.waiting === true) lines.push(...arbitrationLines(queue.arbitration, style));
   });
   return lines;
 }
 
 function hasSomethingToSay(queue: QueueState): boolean {
-  return queue.blockedOn !== null || queue.head !== null || queue.pending + queue.inFlight + queue.completed > 0;
+  return (
+    queue.blockedOn !== null ||
+    queue.head !== null ||
+    queue.pending + queue.inFlight + queue.completed + (queue.held ?? 0) > 0
+  );
 }
 
 function blockageLines({ fence, monitors }: Blockage, style: Style): string[] {
   const head = [`blocked at fence ${fence.id}:`, `needs ${fence.target}, has ${fence.value};`];
   const reasons = monitors.length === 0 ? [['no armed monitor points at it']] : monitors.map(monitorPieces);
-  return reasons.flatMap((reason) =>
-    wrap([...head, ...reason], style.width, BLOCKED_INDENT).map((line) => style.yellow(line)),
-  );
+  return reasons.flatMap((reason) => noteLines([...head, ...reason], style));
 }
 
 function monitorPieces({ dcore, monitor, mode, objects }: AwaitedMonitor): string[] {
@@ -79,6 +190,28 @@ function monitorPieces({ dcore, monitor, mode, objects }: AwaitedMonitor): strin
     `${mode} ${awaited}, now ${value}`,
   ]);
   return [`monitor ${dcore} ${monitor}`, 'waits for', ...conditions.flatMap((c, i) => (i === 0 ? c : ['and', ...c]))];
+}
+
+function arbitrationLines({ holder, quiet, mode, priority, weight }: QueueArbitration, style: Style): string[] {
+  const who = holder !== null ? `who serves ${holder}` : quiet ? 'whose quiet time is not over' : 'who serves nobody';
+  const share = mode === 'priority' ? `(priority ${priority})` : `(weight ${weight})`;
+  return noteLines(['waits for the arbiter', `${share},`, who], style);
+}
+
+function heldLines({ pid, asid, seq, jobs, fences, ageMs, heldBehind }: SubmissionState, style: Style): string[] {
+  const queues = [...new Set(jobs.map(({ queue }) => queue))].join(', ');
+  const waits = fences.map(({ name, producer, buffer }) => {
+    const who = producer === null ? '' : ` of pid ${producer.pid}'s submission ${producer.seq}`;
+    return `fence ${name}${who}${buffer === null ? '' : ` on dma-buf ${buffer}`}`;
+  });
+  const before = heldBehind == null ? 'work before it' : `submission ${heldBehind}`;
+  const why = waits.length === 0 ? `behind ${before}` : `for ${waits.join(' and ')}`;
+  const text = `held back ${formatDuration(ageMs)}: submission ${seq} of pid ${pid} (ASID ${asid}) for ${queues} waits ${why}`;
+  return noteLines(text.split(' '), style);
+}
+
+function noteLines(pieces: readonly string[], style: Style): string[] {
+  return wrap(pieces, style.width, NOTE_INDENT).map((line) => style.yellow(line));
 }
 
 function orDash(value: number | null): string {

@@ -1,10 +1,9 @@
-/** The text of the three inspections, as people see it. */
-import type { BuffersSnapshot, ClientsSnapshot, QueueState, QueuesSnapshot } from '@pedrera/uapi';
+/** The text of queues, as people see it. */
+import type { QueueState, QueuesSnapshot, Snapshot, SubmissionState } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
+import { crowd } from '../testing/crowd.js';
 import { makeStyle } from '../text/style.js';
-import { renderBuffers } from './buffers.js';
-import { renderClients } from './clients.js';
-import { renderQueues } from './queues.js';
+import { queuesDocument, renderQueues } from './queues.js';
 
 const plain = makeStyle(220, false);
 
@@ -66,8 +65,8 @@ describe('queues', () => {
 device 0: no work
 
 device 1: 1 stream, 1 blocked
-ID  QUEUE    KIND       PID  ASID  PI  CI  PEND  FLIGHT  DONE    AGE  HEAD
- 4  DMA_1_0  external  4712     2  11   0    10      11     0  1.2 s  FENCE 0 waits for 1, takes 1
+ID  QUEUE    KIND       PID  ASID  STATE  PI  CI  PEND  FLIGHT  DONE    AGE  CS  HEAD
+ 4  DMA_1_0  external  4712     2  fence  11   0    10      11     0  1.2 s   -  FENCE 0 waits for 1, takes 1
       blocked at fence 0: needs 1, has 0; monitor E_N 3 waits for SOB E_N 8 >= 1, now 0`.trimStart(),
     );
   });
@@ -76,13 +75,13 @@ ID  QUEUE    KIND       PID  ASID  PI  CI  PEND  FLIGHT  DONE    AGE  HEAD
     expect(renderQueues(snapshot, plain, true)).toBe(
       `
 device 0: 1 stream
-ID  QUEUE    KIND      PID  ASID  PI  CI  PEND  FLIGHT  DONE  AGE  HEAD
- 0  DMA_0_0  external    -     -   0   0     0       0     0    -  -
+ID  QUEUE    KIND      PID  ASID  STATE  PI  CI  PEND  FLIGHT  DONE  AGE  CS  HEAD
+ 0  DMA_0_0  external    -     -  idle    0   0     0       0     0    -   -  -
 
 device 1: 2 streams, 1 blocked
-ID  QUEUE    KIND       PID  ASID  PI  CI  PEND  FLIGHT  DONE    AGE  HEAD
- 0  DMA_0_0  external     -     -   0   0     0       0     0      -  -
- 4  DMA_1_0  external  4712     2  11   0    10      11     0  1.2 s  FENCE 0 waits for 1, takes 1
+ID  QUEUE    KIND       PID  ASID  STATE  PI  CI  PEND  FLIGHT  DONE    AGE  CS  HEAD
+ 0  DMA_0_0  external     -     -  idle    0   0     0       0     0      -   -  -
+ 4  DMA_1_0  external  4712     2  fence  11   0    10      11     0  1.2 s   -  FENCE 0 waits for 1, takes 1
       blocked at fence 0: needs 1, has 0; monitor E_N 3 waits for SOB E_N 8 >= 1, now 0`.trimStart(),
     );
   });
@@ -91,7 +90,7 @@ ID  QUEUE    KIND       PID  ASID  PI  CI  PEND  FLIGHT  DONE    AGE  HEAD
     const lines = renderQueues(snapshot, makeStyle(80, false), false).split('\n');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(lines.slice(-3)).toEqual([
-      ' 4  DMA_1_0  external  4712     2  11   0    10      11     0  1.2 s  FENCE 0 w…',
+      ' 4  DMA_1_0  4712     2  fence  11   0    10  1.2 s  FENCE 0 waits for 1, takes…',
       '      blocked at fence 0: needs 1, has 0; monitor E_N 3 waits for SOB E_N 8',
       '        >= 1, now 0',
     ]);
@@ -99,8 +98,61 @@ ID  QUEUE    KIND       PID  ASID  PI  CI  PEND  FLIGHT  DONE    AGE  HEAD
 
   it('a fence that nobody can raise', () => {
     const lonely = { ...blocked, blockedOn: { fence: { id: 2, target: 1, value: 0 }, monitors: [], reason: '' } };
-    const text = renderQueues({ schema: 'pedrera.queues/1', devices: [{ index: 0, queues: [lonely] }] }, plain, false);
+    const text = renderQueues({ devices: [{ index: 0, queues: [lonely] }] }, plain, false);
     expect(text.split('\n').at(-1)).toBe('      blocked at fence 2: needs 1, has 0; no armed monitor points at it');
+  });
+
+  it('work that is held back before its queues, a stream that waits for the arbiter, a device in reset', () => {
+    const held: SubmissionState = {
+      device: 1,
+      asid: 2,
+      pid: 4712,
+      seq: 9,
+      type: 'default',
+      staged: false,
+      state: 'held',
+      jobs: [{ queue: 'DMA_1_0', state: 'queued', bytes: 8 }],
+      jobsLeft: 1,
+      waiters: 0,
+      ageMs: 500,
+      timeoutLeftMs: null,
+      finishedMs: null,
+      error: null,
+      detail: null,
+      fences: [{ name: 'cs 3', producer: { device: 0, asid: 1, pid: 4711, seq: 3 }, buffer: 5 }],
+    };
+    const waiting: QueueState = {
+      ...blocked,
+      blockedOn: null,
+      state: 'arbitration',
+      arbitration: { mode: 'priority', waiting: true, holder: 'DMA_1_3', quiet: false, priority: 2, weight: 1 },
+    };
+    const text = renderQueues(
+      { devices: [{ index: 1, queues: [waiting], held: [held], status: 'in reset' }] },
+      plain,
+      false,
+    );
+    expect(text.split('\n')).toEqual([
+      'device 1 in reset: 1 stream, 1 submission held back',
+      expect.stringContaining('STATE'),
+      expect.stringContaining('arbitration'),
+      '      waits for the arbiter (priority 2), who serves DMA_1_3',
+      "      held back 500 ms: submission 9 of pid 4712 (ASID 2) for DMA_1_0 waits for fence cs 3 of pid 4711's submission 3 on dma-buf 5",
+    ]);
+  });
+
+  it('--pid, --state, --sort and --limit choose; what has something to say keeps its place', () => {
+    const whole: Snapshot = { ...crowd({ clients: 0 }), queues: snapshot.devices };
+    const options = { device: undefined, pid: undefined, state: 'any', sort: 'queue', limit: 9 } as const;
+    const ids = (more: object) =>
+      queuesDocument(whole, { ...options, ...more }).devices.map(({ queues }) => queues.map(({ id }) => id));
+    expect(ids({})).toEqual([[0], [0, 4]]);
+    expect(ids({ sort: 'age' })).toEqual([[0], [4, 0]]);
+    expect(ids({ pid: 4712 })).toEqual([[], [4]]);
+    expect(ids({ state: 'fence' })).toEqual([[], [4]]);
+    expect(ids({ device: 1 })).toEqual([[0, 4]]);
+    expect(ids({ limit: 1, device: 1 })).toEqual([[4]]);
+    expect(queuesDocument(whole, { ...options, limit: 1, device: 1 }).notShown).toBe(1);
   });
 
   it('colour only changes how it looks', () => {
@@ -108,143 +160,5 @@ ID  QUEUE    KIND       PID  ASID  PI  CI  PEND  FLIGHT  DONE    AGE  HEAD
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colour is made of
     expect(color.replace(/\u001b\[\d+m/g, '')).toBe(renderQueues(snapshot, plain, true));
     expect(color).not.toBe(renderQueues(snapshot, plain, true));
-  });
-});
-
-describe('ps', () => {
-  it('nobody there', () => {
-    expect(renderClients({ schema: 'pedrera.ps/1', clients: [] }, plain)).toBe('no clients');
-  });
-
-  it('one client of each kind of node', () => {
-    const clients: ClientsSnapshot = {
-      schema: 'pedrera.ps/1',
-      clients: [
-        {
-          pid: 4712,
-          program: 'relay\u001b[31m.js',
-          node: 'hl1',
-          device: 1,
-          asid: 2,
-          memory: { hbmBytes: 2 ** 21, hostBytes: 131_072, mappedBytes: 2 ** 22 },
-          handles: { commandBuffers: 11, hostBuffers: 2, dmaBufs: 2 },
-          inFlight: 11,
-          submitted: 12,
-          faults: 0,
-          requests: 12,
-          connectedMs: 2500,
-        },
-        {
-          pid: 5,
-          program: 'watch',
-          node: 'hl_controlD0',
-          device: 0,
-          asid: null,
-          memory: { hbmBytes: 0, hostBytes: 0, mappedBytes: 0 },
-          handles: { commandBuffers: 0, hostBuffers: 0, dmaBufs: 0 },
-          inFlight: 0,
-          submitted: 0,
-          faults: 0,
-          requests: 12,
-          connectedMs: 100,
-        },
-      ],
-    };
-    expect(renderClients(clients, plain)).toBe(
-      `
- PID  NODE          ASID    HBM     HOST  MAPPED  CB/HOST/DMABUF  FLIGHT  CS  FAULTS     AGE  PROGRAM
-4712  hl1              2  2 MiB  128 KiB   4 MiB          11/2/2      11  12       0   2.5 s  relay?[31m.js
-   5  hl_controlD0     -    0 B      0 B     0 B           0/0/0       0   0       0  100 ms  watch`.slice(1),
-    );
-  });
-});
-
-const TOTALS: BuffersSnapshot['totals'] = {
-  buffers: 0,
-  attachments: 0,
-  references: 0,
-  pendingFences: 0,
-  tokens: 0,
-  devices: [],
-};
-const DEVICE_TOTALS: BuffersSnapshot['totals']['devices'][number] = {
-  device: 0,
-  usedBytes: 0,
-  allocations: 0,
-  allocatedBytes: 0,
-  exportedBytes: 0,
-  exports: 0,
-  buffers: 0,
-};
-
-describe('bufs', () => {
-  it('none', () => {
-    expect(renderBuffers({ schema: 'pedrera.bufs/1', buffers: [], next: null, totals: TOTALS }, plain)).toBe(
-      'no dma-bufs',
-    );
-  });
-
-  it('memory with an importer, sync objects of a process that is gone', () => {
-    const buffers: BuffersSnapshot = {
-      schema: 'pedrera.bufs/1',
-      next: null,
-      totals: {
-        ...TOTALS,
-        buffers: 2,
-        attachments: 2,
-        references: 5,
-        pendingFences: 1,
-        devices: [{ ...DEVICE_TOTALS, allocations: 1, usedBytes: 2 ** 21, exportedBytes: 2 ** 21 }],
-      },
-      buffers: [
-        {
-          id: 1,
-          kind: 'memory',
-          size: 2 ** 20,
-          name: 'frame',
-          exporter: { pid: 10, device: 0, asid: 1, alive: true, driver: 'habanalabs' },
-          importers: [{ pid: 11, device: 1, asid: 1, address: 0x2_7fc0_0000_0000 }],
-          importerCount: 1,
-          attachments: [
-            { pid: 11, importer: 'hl1', device: 1, dynamic: true, peer2peer: true, mapped: 1 },
-            { pid: 12, importer: 'hli', device: null, dynamic: true, peer2peer: true, mapped: 0 },
-          ],
-          attachmentCount: 2,
-          fences: [
-            { name: 'a', usage: 'write', state: 'pending', error: null },
-            { name: 'b', usage: 'read', state: 'failed', error: 'EIO' },
-          ],
-          references: [
-            { holder: 'descriptor', pid: 10, count: 2 },
-            { holder: 'attachment', pid: 11, count: 1 },
-          ],
-          refs: 3,
-          ageMs: 50,
-        },
-        {
-          id: 2,
-          kind: 'sync-objects',
-          size: 32,
-          name: '',
-          exporter: { pid: 9, device: 1, asid: 1, alive: false, driver: 'habanalabs' },
-          importers: [],
-          importerCount: 0,
-          attachments: [],
-          attachmentCount: 0,
-          fences: [],
-          references: [{ holder: 'poll', pid: 0, count: 1 }],
-          refs: 1,
-          ageMs: 0,
-        },
-      ],
-    };
-    expect(renderBuffers(buffers, plain)).toBe(
-      `
-ID  KIND           SIZE  NAME   EXPORTER                     AGE  FENCES                             HELD BY                                IMPORTERS
- 1  memory        1 MiB  frame  pid 10 on device 0         50 ms  1 pending (write), 1 failed (EIO)  2 descriptors of 10, attachment of 11  pid 11 on device 1 at 0x27fc000000000, pid 12 on hli, not mapped
- 2  sync-objects   32 B  -      pid 9 on device 1 (gone)  0.0 ms  -                                  poll                                   -
-
-2 dma-bufs, 2 attachments, 5 references, 1 pending fences; device 0: 2 MiB allocated, 2 MiB of it exported`.trimStart(),
-    );
   });
 });

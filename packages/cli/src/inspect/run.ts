@@ -5,9 +5,10 @@
  * Must not know: what any inspection shows.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { HlError } from '@pedrera/base';
 import type { Context } from '../command.js';
 import { CliError, EXIT, type ExitCode } from '../exit.js';
-import { type DaemonSession, openSession, socketPathOf, startCommand } from '../session.js';
+import { type DaemonSession, socketPathOf, startCommand, withSession } from '../session.js';
 import { quitSignal, Screen } from '../terminal/screen.js';
 import { styleOf } from '../text/style.js';
 import type { Inspection } from './inspection.js';
@@ -15,6 +16,8 @@ import type { Inspection } from './inspection.js';
 interface RunOptions {
   readonly watch: boolean;
   readonly interval: number;
+  /** One look below the other, without a line between, and only those with news. */
+  readonly scroll?: boolean;
 }
 
 export async function runInspection<Document>(
@@ -22,33 +25,31 @@ export async function runInspection<Document>(
   inspection: Inspection<Document>,
   options: RunOptions,
 ): Promise<ExitCode> {
-  const session = await openSession(context);
-  try {
-    if (options.watch) await watch(context, inspection, { session, interval: options.interval });
+  return withSession(context, async (session) => {
+    if (options.watch) await watch(context, inspection, { ...options, session });
     else context.output.result(await inspection.fetch(session), inspection.render);
     return EXIT.ok;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 async function watch<Document>(
   context: Context,
   inspection: Inspection<Document>,
-  { session, interval }: { session: DaemonSession; interval: number },
+  { session, interval, scroll = false }: RunOptions & { session: DaemonSession },
 ): Promise<void> {
-  const screen = context.output.kind === 'text' && process.stdout.isTTY ? new Screen(process.stdout) : undefined;
+  const terminal = context.output.kind === 'text' && process.stdout.isTTY && !scroll;
+  const screen = terminal ? new Screen(process.stdout) : undefined;
   const quit = quitSignal(process.stdin);
   let first = true;
   try {
     while (!quit.signal.aborted) {
-      const document = await fetchOrGone(context, () => inspection.fetch(session));
-      if (screen === undefined) {
-        if (!first) context.output.say('');
-        context.output.result(document, inspection.render);
-      } else {
+      const document = await lookOrGone(context, () => inspection.fetch(session));
+      if (screen !== undefined) {
         const style = styleOf(process.stdout, context.env);
         screen.draw(`${inspection.render(document, style)}\n\n${style.dim('q quits')}`);
+      } else if (!scroll || inspection.isNews?.(document) !== false) {
+        if (!first && !scroll) context.output.say('');
+        context.output.result(document, inspection.render);
       }
       first = false;
       await delay(interval, undefined, { signal: quit.signal }).catch(() => {});
@@ -60,10 +61,12 @@ async function watch<Document>(
 }
 
 /** While watching, a lost connection has one meaning. */
-async function fetchOrGone<T>(context: Context, fetch: () => Promise<T>): Promise<T> {
+export async function lookOrGone<T>(context: Context, fetch: () => Promise<T>): Promise<T> {
   try {
     return await fetch();
   } catch (error) {
+    // How the library tells that the connection is gone; no inspection answers it.
+    if (error instanceof CliError || (error instanceof HlError && error.code !== 'ENODEV')) throw error;
     throw new CliError({
       exitCode: EXIT.noDaemon,
       code: 'DAEMON_GONE',

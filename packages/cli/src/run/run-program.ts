@@ -10,19 +10,21 @@ import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { launchDaemon } from '../background/launch.js';
 import { machineArguments } from '../background/machine.js';
+import { type SettingsValues, settingsArguments } from '../background/settings.js';
 import type { Context } from '../command.js';
-import { deviceError, type ExitCode } from '../exit.js';
+import { deviceError, type ExitCode, usageError } from '../exit.js';
 import { isDefaultSocket, openSession, socketPathOf } from '../session.js';
 import { MARK_VARIABLE, shimVariables } from './environment.js';
-import { objectsOf, outliving } from './leaks.js';
+import { holdingsOf, leftBehind } from './leaks.js';
 import { whyNotPreloaded } from './why-not-preloaded.js';
 
-export interface RunOptions {
+export interface RunOptions extends SettingsValues {
   readonly devices: number;
   readonly machine: string | undefined;
   readonly policy: 'shared' | 'exclusive';
   readonly debugfs: boolean;
-  readonly collapseDma: boolean;
+  /** The running daemon, and none of its own. */
+  readonly attach: boolean;
   readonly leaks: boolean;
 }
 
@@ -33,26 +35,26 @@ const DAEMON_END_MS = 10_000;
 const MAX_PARENT_BYTES = 80;
 
 export async function runProgram(context: Context, options: RunOptions, args: readonly string[]): Promise<ExitCode> {
-  const parent = Buffer.byteLength(tmpdir()) <= MAX_PARENT_BYTES ? tmpdir() : '/tmp';
-  const directory = mkdtempSync(path.join(parent, 'pedrera-run-'));
+  const directory = runDirectory();
   let daemon: ChildProcess | undefined;
   try {
     // Said before a daemon is started for nothing.
     shimVariables({ socketPath: '', debugfs: false, preload: undefined });
-    const own = isDefaultSocket(context);
+    const own = isDefaultSocket(context) && !options.attach;
+    if (!own) checkNothingToSet(options);
     const socketPath = own ? path.join(directory, 'pedrera.sock') : socketPathOf(context);
     if (own) daemon = await privateDaemon(socketPath, directory, options);
     const using = { ...context, socketOption: socketPath };
     const session = await openSession(using);
     try {
-      const before = await objectsOf(session);
+      const before = await holdingsOf(session);
       const mark = path.join(directory, 'preloaded');
       const variables = shimVariables({ socketPath, debugfs: options.debugfs, preload: context.env.LD_PRELOAD });
       const code = await runChild(args, { ...context.env, ...variables, [MARK_VARIABLE]: mark });
       if (!existsSync(mark)) throw deviceError(whyNotPreloaded(args[0] ?? '', context.env.PATH));
       if (options.leaks) {
-        const left = await outliving(session, before);
-        if (left !== '') throw deviceError(`the program ended with ${code} and left behind: ${left}`);
+        const left = await leftBehind(session, before);
+        if (left !== '') throw deviceError(`the program ended with ${code} and left objects behind: ${left}`);
       }
       return code as ExitCode;
     } finally {
@@ -64,8 +66,30 @@ export async function runProgram(context: Context, options: RunOptions, args: re
   }
 }
 
-function privateDaemon(socketPath: string, directory: string, options: RunOptions): Promise<ChildProcess> {
-  const { devices, policy, machine, collapseDma } = options;
+/** A daemon that runs already is what it is. */
+function checkNothingToSet(options: RunOptions): void {
+  const given = [...machineArguments(options.machine), ...settingsArguments(options)].filter((word) =>
+    word.startsWith('--'),
+  );
+  if (given.length > 0) {
+    throw usageError(
+      `${given.join(', ')}: for a daemon of the program's own, and a running one is used`,
+      'give such options to pedrera start, or leave out --attach and --socket',
+    );
+  }
+}
+
+/** For a socket and a log. */
+export function runDirectory(): string {
+  const parent = Buffer.byteLength(tmpdir()) <= MAX_PARENT_BYTES ? tmpdir() : '/tmp';
+  return mkdtempSync(path.join(parent, 'pedrera-run-'));
+}
+
+export type DaemonChoice = Pick<RunOptions, 'devices' | 'machine' | 'policy'> & Partial<SettingsValues>;
+
+/** A daemon that ends with this process. */
+export function privateDaemon(socketPath: string, directory: string, options: DaemonChoice): Promise<ChildProcess> {
+  const { devices, policy, machine } = options;
   return launchDaemon({
     socketPath,
     devices,
@@ -73,14 +97,19 @@ function privateDaemon(socketPath: string, directory: string, options: RunOption
     logLevel: 'info',
     logPath: path.join(directory, 'daemon.log'),
     lifetime: 'ours',
-    settings: [...machineArguments(machine), ...(collapseDma ? ['--collapse-dma'] : [])],
+    settings: [...machineArguments(machine), ...settingsArguments(options)],
   });
 }
 
-/** The exit code, as a shell would have it. */
-function runChild([command, ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/** The exit code, as a shell would have it. `started` hears of the process before it has done anything. */
+export function runChild(
+  [command, ...args]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  started?: (pid: number) => void,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command as string, args, { stdio: 'inherit', env });
+    if (child.pid !== undefined) started?.(child.pid);
     const pass = (signal: NodeJS.Signals) => child.kill(signal);
     for (const signal of PASSED_ON) process.on(signal, pass);
     const done = () => {
@@ -97,7 +126,7 @@ function runChild([command, ...args]: readonly string[], env: NodeJS.ProcessEnv)
   });
 }
 
-async function endDaemon(daemon: ChildProcess): Promise<void> {
+export async function endDaemon(daemon: ChildProcess): Promise<void> {
   if (daemon.exitCode !== null || daemon.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
   daemon.kill('SIGTERM');

@@ -3,6 +3,9 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const PT_INTERP = 3;
+/** EI_CLASS. */
+const CLASS_AT = 4;
+const CLASS_64 = 2;
 const SET_ID_BITS = 0o6000;
 const HEAD_BYTES = 4096;
 
@@ -16,6 +19,7 @@ export function whyNotPreloaded(command: string, searchPath: string | undefined)
   const head = headOf(file);
   if (head.toString('latin1', 0, 4) !== '\x7fELF')
     return `${start}it is no ELF program, and what it starts did not load it`;
+  if (head[CLASS_AT] !== CLASS_64) return `${start}it is a 32-bit program, and the library is there for 64 bits only`;
   return hasInterpreter(head)
     ? `${start}it is dynamically linked, but its loader does not know LD_PRELOAD or is for another machine`
     : `${start}it is statically linked (as Go programs are, unless they use cgo); link it dynamically`;

@@ -22,9 +22,9 @@ interface Place {
   readonly columns?: number;
 }
 
-/** Output to a file or a pipe gets the full width: nobody wants a cut-off line there. */
+/** Output to a file or a pipe gets the full width, unless COLUMNS says otherwise: nobody wants a cut-off line there. */
 export function styleOf(place: Place, env: NodeJS.ProcessEnv): Style {
-  const columns = place.isTTY === true ? (place.columns ?? MIN_WIDTH) : MAX_WIDTH;
+  const columns = place.isTTY === true ? (place.columns ?? MIN_WIDTH) : Number(env.COLUMNS) || MAX_WIDTH;
   const width = Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, columns));
   // https://no-color.org: any value but the empty one.
   const noColor = env.NO_COLOR !== undefined && env.NO_COLOR !== '';

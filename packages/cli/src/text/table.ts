@@ -1,22 +1,27 @@
 /**
  * Aligned columns of text. Pure; knows no command.
  *
- * A table is as wide as its contents. When that is wider than there is room, the columns marked `shrink` are cut, ending in
- * an ellipsis; everything else stays whole.
+ * A table is as wide as its contents. When that is wider than there is room, the columns marked `optional` are left out, the
+ * last first, then those marked `shrink` are cut, ending in an ellipsis; everything else stays whole.
  */
 
 export interface Column<Row> {
   readonly title: string;
   readonly align?: 'left' | 'right';
   readonly shrink?: boolean;
+  /** Left out where there is no room for it. */
+  readonly optional?: boolean;
   value(row: Row): string;
 }
 
 const GAP = '  ';
 const NARROWEST = 8;
+/** What a column that can be cut is worth before another one is left out for it. */
+const READABLE = 20;
 
 /** The lines of a table, the first of them the titles. */
-export function tableLines<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width: number): string[] {
+export function tableLines<Row>(rows: readonly Row[], all: readonly Column<Row>[], width: number): string[] {
+  const columns = thatFit(rows, all, width);
   const cells = [columns.map((column) => column.title), ...rows.map((row) => columns.map((c) => c.value(row)))];
   const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]?.length ?? 0)));
   shrinkToFit(widths, columns, width);
@@ -26,6 +31,22 @@ export function tableLines<Row>(rows: readonly Row[], columns: readonly Column<R
       .join(GAP)
       .trimEnd(),
   );
+}
+
+function thatFit<Row>(rows: readonly Row[], all: readonly Column<Row>[], width: number): readonly Column<Row>[] {
+  if (!all.some(({ optional }) => optional === true)) return all;
+  const widths = new Map(
+    all.map((column) => {
+      const natural = rows.reduce((widest, row) => Math.max(widest, column.value(row).length), column.title.length);
+      return [column, column.shrink === true ? Math.min(natural, READABLE) : natural];
+    }),
+  );
+  const columns = [...all];
+  const needed = () => columns.reduce((sum, column) => sum + (widths.get(column) ?? 0) + GAP.length, -GAP.length);
+  for (let i = columns.length - 1; i >= 0 && needed() > width; i--) {
+    if (columns[i]?.optional === true) columns.splice(i, 1);
+  }
+  return columns;
 }
 
 function shrinkToFit<Row>(widths: number[], columns: readonly Column<Row>[], width: number): void {
