@@ -18,6 +18,8 @@ export interface Findings {
   readonly figures: readonly Figure[];
   /** What exactly was measured, a sentence each. */
   readonly notes: readonly string[];
+  /** Why there are no figures, where this machine lacks what they need. */
+  readonly skipped?: string;
 }
 
 export interface Benchmark {

@@ -95,7 +95,8 @@ export async function compareRates(sides: readonly Side<number>[], turns: Turns)
   return rates.map(median);
 }
 
-async function takeTurns<S>(
+/** Each round starts with another side. */
+export async function takeTurns<S>(
   sides: readonly S[],
   { rounds }: { readonly rounds: number },
   turn: (side: S, index: number) => Promise<void>,

@@ -15,7 +15,7 @@ function report(...benchmarks: Section[]): Report {
   return { schema: 'pedrera.bench/1', quick: false, seconds: 12.34, machine, benchmarks };
 }
 
-const empty = { name: 'some', title: 'Some title', seconds: 1, figures: [], notes: [], error: null };
+const empty = { name: 'some', title: 'Some title', seconds: 1, figures: [], notes: [], skipped: null, error: null };
 
 describe('renderText', () => {
   it('rows-line-up', () => {
@@ -53,6 +53,12 @@ describe('renderText', () => {
 
   it('failed-benchmark-says-why', () => {
     expect(renderText(report({ ...empty, error: 'no daemon' }))).toContain('  - no figures: no daemon\n');
+  });
+
+  it('what-the-machine-lacks', () => {
+    const text = renderText(report({ ...empty, skipped: 'no compiler' }));
+    expect(text).toContain('  - not measured: no compiler\n');
+    expect(text).not.toContain('no figures');
   });
 
   it('long-notes-wrap', () => {

@@ -60,9 +60,10 @@ function targetText(target: Target, unit: Figure['unit']): string {
   return `${sign} ${target.of === 'ratio' ? `${digits(bound)}x` : formatValue(bound, unit)}`;
 }
 
-function remarks({ notes, error }: Section): string[] {
+function remarks({ notes, skipped, error }: Section): string[] {
+  const lack = skipped === null ? [] : [`not measured: ${skipped}`];
   const failure = error === null ? [] : [`no figures: ${error}`];
-  return [...notes, ...failure].flatMap((note) => wrap(note).map((line) => `${INDENT}${line}`));
+  return [...notes, ...lack, ...failure].flatMap((note) => wrap(note).map((line) => `${INDENT}${line}`));
 }
 
 function wrap(text: string): string[] {

@@ -37,7 +37,9 @@ export interface Section {
   readonly figures: readonly Figure[];
   /** What exactly was measured, a sentence each. */
   readonly notes: readonly string[];
-  /** Why there are no figures; null when it ran. */
+  /** What this machine lacks for it to be measured; null when it was. */
+  readonly skipped: string | null;
+  /** What went wrong; null when nothing did. */
   readonly error: string | null;
 }
 

@@ -1,5 +1,5 @@
 /** The bytes a request has on the socket, for references that carry the same ones. */
-import { entryOf, type IoctlName, type Req, toWire } from '@pedrera/uapi';
+import { encodeCall, entryOf, type IoctlName, type Req, toWire } from '@pedrera/uapi';
 import { encodeFrame } from '@pedrera/wire';
 
 /** Takes as many bytes as most ids of a run do. */
@@ -24,4 +24,10 @@ export function submissionBytes(handle: Req<'CS'>['chunksExecute'][number]['hand
     timeoutSec: 0,
     flags: 0,
   });
+}
+
+/** How many bytes a C program's call has there: [id, command, block, [buffers]]. */
+export function rawCallBytes<N extends IoctlName>(name: N, req: Req<N>): number {
+  const { cmd, block, buffers } = encodeCall(entryOf(name), req);
+  return encodeFrame([TYPICAL_ID, cmd, block, [...buffers]]).length;
 }

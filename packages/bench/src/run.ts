@@ -33,21 +33,23 @@ export async function runBenchmarks(benchmarks: readonly Benchmark[], options: R
   };
 }
 
+const NOTHING = { figures: [], notes: [], skipped: null } as const;
+
 async function runOne(benchmark: Benchmark, { resources, quick }: RunOptions): Promise<Section> {
   const { name, title } = benchmark;
   const start = nowNs();
   const context = new BenchContext(resources, quick);
-  let found: Pick<Section, 'figures' | 'notes' | 'error'>;
+  let found: Pick<Section, 'figures' | 'notes' | 'skipped' | 'error'>;
   try {
-    found = { ...(await benchmark.run(context)), error: null };
+    found = { skipped: null, ...(await benchmark.run(context)), error: null };
   } catch (error) {
-    found = { figures: [], notes: [], error: describe(error) };
+    found = { ...NOTHING, error: describe(error) };
   }
   try {
     await context.end();
   } catch (error) {
     // A daemon with something left over, for one: figures of a broken run are no figures.
-    found = { figures: [], notes: [], error: found.error ?? describe(error) };
+    found = { ...NOTHING, error: found.error ?? describe(error) };
   }
   return { name, title, seconds: secondsSince(start), ...found };
 }

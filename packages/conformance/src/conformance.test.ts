@@ -7,11 +7,11 @@ import { TESTS } from './tests.js';
 // Some go to the end of a range of addresses or of a ring.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 30_000 });
 
-const RUNS = runsOf(TESTS, ['in-process']);
+const RUNS = runsOf(TESTS, ['in-process']).filter(({ test, mode }) => test.modes.includes(mode));
 const runner = new Runner();
 
 afterAll(() => runner.close());
 
 describe.each(FAMILIES.filter((family) => RUNS.some(({ test }) => test.family === family)))('%s', (family) => {
-  it.each(RUNS.filter(({ test }) => test.family === family))('$title', (run) => runner.run(run));
+  it.for(RUNS.filter(({ test }) => test.family === family))('$title', (run, { skip }) => runner.runOrSkip(run, skip));
 });

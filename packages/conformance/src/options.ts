@@ -1,9 +1,7 @@
 /** The options of `npm run conformance`, and what is said of them. */
 import { parseArgs } from 'node:util';
 import { FAMILIES, type Family } from './framework/conformance-test.js';
-import type { Mode } from './framework/transport.js';
-
-const MODES: readonly Mode[] = ['in-process', 'sockets'];
+import { MODES, type Mode } from './framework/transport.js';
 
 export interface Options {
   readonly modes: readonly Mode[];
@@ -20,7 +18,7 @@ export class UsageError extends Error {}
 
 export const USAGE = `npm run conformance -- [options]
 
-  --mode <mode>       ${MODES.join(' or ')}; both otherwise
+  --mode <mode>       ${MODES.join(', ')}; all of them otherwise; may be given more than once
   --family <family>   only this one; may be given more than once: ${FAMILIES.join(', ')}
   --filter <text>     only tests whose name contains it
   --list              name the tests, run none

@@ -40,13 +40,29 @@ int pd_fstat(int fd, struct stat *st) {
   return (int)PD_CALL(SYS_fstat, fd, st, 0, 0, 0, 0);
 }
 
+/* Asked of the kernel once: libc asks each time. */
+static _Atomic pid_t own_pid;
+
+pid_t pd_pid(void) {
+  pid_t pid = own_pid;
+  if (pid == 0) {
+    pid = (pid_t)PD_CALL(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    own_pid = pid;
+  }
+  return pid;
+}
+
+void pd_calls_fork(void) {
+  own_pid = 0;
+}
+
 static bool copy(long number, uint64_t there, const void *here, size_t size) {
   if (size == 0) {
     return true;
   }
   struct iovec local = {(void *)here, size};
   struct iovec remote = {(void *)(uintptr_t)there, size};
-  long done = PD_CALL(number, getpid(), &local, 1, &remote, 1, 0);
+  long done = PD_CALL(number, pd_pid(), &local, 1, &remote, 1, 0);
   if (done == -EPERM || done == -ENOSYS) {
     /* A machine that forbids even the look at oneself: the program's mistakes are its own again. */
     if (number == SYS_process_vm_readv) {

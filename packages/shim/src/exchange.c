@@ -1,89 +1,60 @@
 /*
- * Requests and replies on one connection.
+ * Requests and replies on one connection: one write, one read.
  *
- * Of the threads that wait, one reads for all: a thread in a wait that blocks holds up nobody else's call. After a fork two
- * processes have the socket; from then on each looks at the next frame before it takes it, and leaves the other's alone.
+ * Of the threads that wait, one reads for all, so that a thread in a wait that blocks holds up nobody else's call. Where several
+ * processes have the socket (link.c says when), each looks at the next frame before it takes it, and leaves the others' alone.
  * Must not know: what a request says.
  */
 #include "shim.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SEQUENCE_BITS 24
-#define PEEK_BYTES 16
-#define FOREIGN_PAUSE_NS 50000
 #define LONGEST_FRAME (64u << 20)
-
-struct pd_waiter {
-  struct pd_waiter *next;
-  uint64_t id;
-  /* 0 while waiting, 1 to look again, 2 when the reply is there. */
-  _Atomic uint32_t word;
-  uint8_t *body;
-  size_t size;
-};
 
 static _Atomic uint32_t next_sequence;
 
 /* Tells the process and the call: two processes on one socket never use the same. */
-uint64_t pd_new_id(void) {
+static uint64_t new_id(void) {
   uint64_t sequence = atomic_fetch_add(&next_sequence, 1) & ((1u << SEQUENCE_BITS) - 1);
-  return (uint64_t)getpid() << SEQUENCE_BITS | sequence;
+  return (uint64_t)pd_pid() << SEQUENCE_BITS | sequence;
 }
 
-void pd_link_init(struct pd_link *link) {
-  memset(link, 0, sizeof *link);
-  pthread_mutex_init(&link->sending, NULL);
-  pthread_mutex_init(&link->state, NULL);
+static struct pd_writer *begin(struct pd_request *request, uint32_t elements, uint32_t code, bool interruptible) {
+  request->id = new_id();
+  request->interruptible = interruptible;
+  pd_begin(&request->writer);
+  /* The last is added when it is sent. */
+  pd_put_array(&request->writer, elements + 1);
+  pd_put_number(&request->writer, request->id);
+  pd_put_number(&request->writer, code);
+  return &request->writer;
 }
 
-void pd_link_free(struct pd_link *link) {
-  free(link->bytes);
+struct pd_writer *pd_begin_typed(struct pd_request *request, uint32_t code, uint32_t arguments) {
+  struct pd_writer *writer = begin(request, 3, code, false);
+  pd_put_array(writer, arguments);
+  return writer;
+}
+
+struct pd_writer *pd_begin_raw(struct pd_request *request, uint32_t command, bool interruptible) {
+  return begin(request, 4, command, interruptible);
 }
 
 void pd_reply_free(struct pd_reply *reply) {
   free(reply->body);
 }
 
-static void pause_ns(long ns) {
-  struct timespec time = {0, ns};
-  PD_CALL(SYS_nanosleep, &time, NULL, 0, 0, 0, 0);
-}
-
 static void wake(struct pd_waiter *waiter, uint32_t word) {
   atomic_store(&waiter->word, word);
   PD_CALL(SYS_futex, &waiter->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-static bool send_all(int fd, const uint8_t *bytes, size_t size) {
-  while (size > 0) {
-    long sent = PD_CALL(SYS_sendto, fd, bytes, size, MSG_NOSIGNAL, NULL, 0);
-    if (sent == -EINTR) {
-      continue;
-    }
-    if (sent == -EAGAIN) {
-      struct pollfd wait = {fd, POLLOUT, 0};
-      PD_CALL(SYS_poll, &wait, 1, -1, 0, 0, 0);
-      continue;
-    }
-    if (sent < 0) {
-      return false;
-    }
-    bytes += sent;
-    size -= (size_t)sent;
-  }
-  return true;
 }
 
 /* With the lock. The conversation is over: everybody learns of it. */
@@ -132,47 +103,20 @@ static void deliver(struct pd_link *link, const uint8_t *body, size_t size) {
   }
 }
 
-static bool make_room(struct pd_link *link, size_t room) {
-  if (room <= link->room) {
-    return true;
-  }
-  uint8_t *bytes = realloc(link->bytes, room);
-  if (bytes == NULL) {
-    return false;
-  }
-  link->bytes = bytes;
-  link->room = room;
-  return true;
-}
-
-/* With the lock. Reads what is there and delivers whole frames; `limit` bytes at most. */
-static void receive(struct pd_link *link, int fd, size_t limit) {
-  if (!make_room(link, link->length + (limit < 65536 ? limit : 65536))) {
-    die(link);
-    return;
-  }
-  size_t room = link->room - link->length;
-  long got = PD_CALL(SYS_recvfrom, fd, link->bytes + link->length, room < limit ? room : limit, MSG_DONTWAIT, NULL, 0);
-  if (got == -EAGAIN || got == -EINTR) {
-    return;
-  }
-  if (got <= 0) {
-    die(link);
-    return;
-  }
-  link->length += (size_t)got;
+/* With the lock. What was read: whole frames are delivered, the rest stays. */
+static void take(struct pd_link *link, size_t got) {
+  link->length += got;
   size_t at = 0;
-  while (link->length - at >= 4) {
+  while (link->length - at >= 4 && !link->dead) {
     size_t body = body_size(link->bytes + at);
     if (body > LONGEST_FRAME) {
       die(link);
+    } else if (link->length - at < 4 + body) {
       break;
+    } else {
+      deliver(link, link->bytes + at + 4, body);
+      at += 4 + body;
     }
-    if (link->length - at < 4 + body) {
-      break;
-    }
-    deliver(link, link->bytes + at + 4, body);
-    at += 4 + body;
   }
   link->length -= at;
   memmove(link->bytes, link->bytes + at, link->length);
@@ -182,40 +126,35 @@ static bool process_lives(uint64_t id) {
   return PD_CALL(SYS_kill, (pid_t)(id >> SEQUENCE_BITS), 0, 0, 0, 0, 0) != -ESRCH;
 }
 
-/* With the lock. As `receive`, but takes a frame only if it answers this process, or one that is no more. False: it is somebody else's. */
-static bool receive_own(struct pd_link *link, int fd) {
-  uint8_t head[PEEK_BYTES];
-  long got = PD_CALL(SYS_recvfrom, fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT, NULL, 0);
-  if (got == -EAGAIN || got == -EINTR) {
-    return true;
-  }
-  if (got <= 0) {
-    die(link);
-    return true;
-  }
+/* With the lock. Takes the next frame if it answers this process, or one that is no more. */
+static void take_own(struct pd_link *link, int fd) {
+  uint8_t head[PD_PEEK_BYTES];
   bool bad = true;
+  pd_lock_socket(fd, PD_READ_TURN);
+  long got = PD_CALL(SYS_recvfrom, fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT, NULL, 0);
+  if (got == 0) {
+    die(link);
+  }
   uint64_t id = got > 4 ? id_of(head + 4, (size_t)got - 4, &bad) : 0;
-  if (bad) {
-    /* The rest of the head is still under way. */
-    return false;
+  bool own = !bad && (id >> SEQUENCE_BITS == (uint64_t)pd_pid() || !process_lives(id));
+  size_t left = own ? 4 + (size_t)body_size(head) : 0;
+  if (own && (left > LONGEST_FRAME || !pd_link_room(link, left))) {
+    die(link);
   }
-  if (id >> SEQUENCE_BITS != (uint64_t)getpid() && process_lives(id)) {
-    return false;
-  }
-  size_t left = 4 + (size_t)body_size(head);
-  while (left > 0 && !link->dead) {
-    size_t before = link->length;
-    receive(link, fd, left);
-    size_t now = link->length;
-    if (now > before) {
-      left -= now - before;
-      struct pollfd wait = {fd, POLLIN, 0};
-      PD_CALL(SYS_poll, &wait, 1, -1, 0, 0, 0);
-    } else if (now < before || before == 0) {
-      break;
+  for (size_t at = 0; own && at < left && !link->dead; at += (size_t)got) {
+    got = PD_CALL(SYS_recvfrom, fd, link->bytes + at, left - at, 0, NULL, 0);
+    if (got == 0 || (got < 0 && got != -EINTR && got != -EAGAIN)) {
+      die(link);
     }
+    got = got < 0 ? 0 : got;
   }
-  return true;
+  pd_unlock_socket(fd, PD_READ_TURN);
+  if (own && !link->dead) {
+    take(link, left);
+  } else if (!own) {
+    /* The other process is about to take it. */
+    link->foreign = true;
+  }
 }
 
 static void leave(struct pd_link *link, struct pd_waiter *gone) {
@@ -237,27 +176,40 @@ static void leave(struct pd_link *link, struct pd_waiter *gone) {
   }
 }
 
-/* With the lock, which is given up in between. -EINTR or 0. */
-static int read_for_all(struct pd_link *link, int fd) {
+/* With the lock, which is given up in between: a read that blocks until something comes, or a signal. -EINTR or 0. */
+int pd_read_for_all(struct pd_link *link, int fd) {
+  bool peeks = link->shared && link->length == 0;
+  if (!pd_link_room(link, link->length + PD_READ_BYTES)) {
+    die(link);
+    return 0;
+  }
   link->reading = true;
+  link->peeking = peeks;
+  link->foreign = false;
   pthread_mutex_unlock(&link->state);
-  struct pollfd wait = {fd, POLLIN, 0};
-  int ready = (int)PD_CALL(SYS_poll, &wait, 1, -1, 0, 0, 0);
+  uint8_t first;
+  void *to = peeks ? &first : link->bytes + link->length;
+  long got = PD_CALL(SYS_recvfrom, fd, to, peeks ? 1 : link->room - link->length, peeks ? MSG_PEEK : 0, NULL, 0);
   pthread_mutex_lock(&link->state);
   link->reading = false;
-  if (ready == -EINTR) {
+  link->reads++;
+  if (got == -EINTR) {
     return -EINTR;
   }
-  if (ready < 0 || (wait.revents & POLLNVAL) != 0) {
+  if (got == -EAGAIN) {
+    return 0;
+  }
+  if (got <= 0) {
     die(link);
-  } else if (link->shared && link->length == 0) {
-    if (!receive_own(link, fd)) {
-      pthread_mutex_unlock(&link->state);
-      pause_ns(FOREIGN_PAUSE_NS);
-      pthread_mutex_lock(&link->state);
-    }
+  } else if (peeks) {
+    take_own(link, fd);
   } else {
-    receive(link, fd, SIZE_MAX);
+    take(link, (size_t)got);
+  }
+  if (link->foreign) {
+    pthread_mutex_unlock(&link->state);
+    pd_pause();
+    pthread_mutex_lock(&link->state);
   }
   return 0;
 }
@@ -273,46 +225,10 @@ static int sleep_until_woken(struct pd_link *link, struct pd_waiter *waiter) {
   return result == -EINTR ? -EINTR : 0;
 }
 
-int pd_exchange(struct pd_link *link, int fd, struct pd_writer *request, uint64_t id, bool interruptible,
-                struct pd_reply *reply) {
-  memset(reply, 0, sizeof *reply);
-  struct pd_waiter waiter = {.id = id};
-  pthread_mutex_lock(&link->state);
-  if (link->dead) {
-    pthread_mutex_unlock(&link->state);
-    return -ENODEV;
-  }
-  waiter.next = link->waiters;
-  link->waiters = &waiter;
-  pthread_mutex_unlock(&link->state);
-  size_t size;
-  const uint8_t *frame = pd_frame(request, &size);
-  pthread_mutex_lock(&link->sending);
-  bool sent = send_all(fd, frame, size);
-  pthread_mutex_unlock(&link->sending);
-  pthread_mutex_lock(&link->state);
-  int result = 0;
-  if (!sent) {
-    die(link);
-  }
-  while (atomic_load(&waiter.word) != 2) {
-    if (link->dead) {
-      result = -ENODEV;
-      break;
-    }
-    int interrupted = link->reading ? sleep_until_woken(link, &waiter) : read_for_all(link, fd);
-    if (interrupted != 0 && interruptible && atomic_load(&waiter.word) != 2) {
-      result = -EINTR;
-      break;
-    }
-  }
-  leave(link, &waiter);
-  pthread_mutex_unlock(&link->state);
-  if (result != 0) {
-    return result;
-  }
-  reply->body = waiter.body;
-  reply->rest = (struct pd_reader){waiter.body, waiter.body + waiter.size, false};
+/* Everything the reply needs but its errno. */
+static int open_reply(struct pd_waiter *waiter, struct pd_reply *reply) {
+  reply->body = waiter->body;
+  reply->rest = (struct pd_reader){waiter->body, waiter->body + waiter->size, false};
   pd_get_array(&reply->rest);
   pd_get_number(&reply->rest);
   reply->error = (int)pd_get_number(&reply->rest);
@@ -323,23 +239,51 @@ int pd_exchange(struct pd_link *link, int fd, struct pd_writer *request, uint64_
   return 0;
 }
 
-/* Between frames, so that the child finds the beginning of one. */
-void pd_before_fork(struct pd_link *link) {
-  pthread_mutex_lock(&link->sending);
+int pd_exchange(struct pd_link *link, int fd, struct pd_request *request, struct pd_reply *reply) {
+  memset(reply, 0, sizeof *reply);
+  struct pd_waiter waiter = {.id = request->id};
   pthread_mutex_lock(&link->state);
+  if (link->dead) {
+    pthread_mutex_unlock(&link->state);
+    pd_end(&request->writer);
+    return -ENODEV;
+  }
+  waiter.next = link->waiters;
+  link->waiters = &waiter;
+  pd_put_number(&request->writer, link->process);
+  pthread_mutex_unlock(&link->state);
+  bool sent = pd_link_send(link, fd, &request->writer);
+  pd_end(&request->writer);
+  pthread_mutex_lock(&link->state);
+  int result = 0;
+  if (!sent) {
+    die(link);
+  }
+  while (atomic_load(&waiter.word) != 2) {
+    if (link->dead) {
+      result = -ENODEV;
+      break;
+    }
+    int interrupted = link->reading ? sleep_until_woken(link, &waiter) : pd_read_for_all(link, fd);
+    if (interrupted != 0 && request->interruptible && atomic_load(&waiter.word) != 2) {
+      result = -EINTR;
+      break;
+    }
+  }
+  leave(link, &waiter);
+  pthread_mutex_unlock(&link->state);
+  return result != 0 ? result : open_reply(&waiter, reply);
 }
 
-void pd_after_fork(struct pd_link *link, bool child) {
-  link->shared = true;
-  if (child) {
-    /* Who waited did not come along. */
-    link->waiters = NULL;
-    link->reading = false;
-    link->length = 0;
-    pthread_mutex_init(&link->state, NULL);
-    pthread_mutex_init(&link->sending, NULL);
-    return;
+int pd_ask(struct pd_link *link, int fd, struct pd_request *request, struct pd_reply *reply) {
+  int result = pd_exchange(link, fd, request, reply);
+  if (result != 0) {
+    return result;
   }
-  pthread_mutex_unlock(&link->state);
-  pthread_mutex_unlock(&link->sending);
+  if (reply->error != 0) {
+    pd_reply_free(reply);
+    return -reply->error;
+  }
+  pd_get_array(&reply->rest);
+  return 0;
 }

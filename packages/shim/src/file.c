@@ -1,6 +1,7 @@
 /*
  * Open files. The descriptor a program has is the socket itself, so that dup, fork, close-on-exec and SCM_RIGHTS keep their
- * meaning; what else is known of the file is found by the socket's inode.
+ * meaning; what else is known of the file is found by the socket's inode. A socket of the daemon's that is not known came from
+ * another process, by exec or in a message, and is adopted when it is used.
  *
  * Must not know: ioctls.
  */
@@ -10,10 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -22,7 +22,6 @@
 /* close(2) of a device returns when the device is free again (uapi.md 1.7). Somebody else may hold the file: then this long. */
 #define RELEASE_MS 10000
 #define SHARED_RELEASE_MS 20
-#define SIDE_REPLY_MAX 4096
 #define FORK_BEFORE 0
 #define FORK_PARENT 1
 #define FORK_CHILD 2
@@ -30,170 +29,29 @@
 static struct pd_file *files;
 static pthread_mutex_t files_lock = PTHREAD_MUTEX_INITIALIZER;
 
-const char *pd_socket_path(void) {
-  return getenv("PEDRERA_SOCKET");
-}
-
 bool pd_active(void) {
   const char *path = pd_socket_path();
   return path != NULL && *path != '\0';
 }
 
-static int number_after(const char *text) {
-  int value = 0;
-  if (*text == '\0' || (*text == '0' && text[1] != '\0')) {
-    return -1;
-  }
-  for (; *text != '\0'; text++) {
-    if (*text < '0' || *text > '9' || value > 127) {
-      return -1;
-    }
-    value = 10 * value + (*text - '0');
-  }
-  return value;
-}
-
-int pd_node_of(const char *path, char node[64]) {
-  while (path[0] == '/' && path[1] == '/') {
-    path++;
-  }
-  if (strncmp(path, "/dev/", 5) != 0) {
-    return -1;
-  }
-  for (path += 5; *path == '/'; path++) {
-  }
-  bool control = strncmp(path, "hl_controlD", 11) == 0;
-  int index = strncmp(path, "hl", 2) == 0 ? number_after(path + (control ? 11 : 2)) : -1;
-  if (index < 0) {
-    return -1;
-  }
-  snprintf(node, 64, "%s%d", control ? "hl_controlD" : "hl", index);
-  return 2 * index + (control ? 1 : 0);
-}
-
-/* A socket that has not said anything yet, or -errno. */
-static int connected(void) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  const char *path = pd_socket_path();
-  if (path == NULL || strlen(path) >= sizeof address.sun_path) {
-    return -ENOENT;
-  }
-  strcpy(address.sun_path, path);
-  int fd = (int)PD_CALL(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
-  if (fd < 0) {
-    return fd;
-  }
-  int result = (int)PD_CALL(SYS_connect, fd, &address, sizeof address, 0, 0, 0);
-  if (result < 0) {
-    pd_close(fd);
-    return result;
-  }
-  return fd;
-}
-
-static int hello(struct pd_link *link, int fd, int *daemon_pid) {
-  char program[17] = "";
-  prctl(PR_GET_NAME, program, 0, 0, 0);
-  struct pd_writer request;
-  uint64_t id = pd_new_id();
-  pd_begin(&request);
-  pd_put_array(&request, 3);
-  pd_put_number(&request, id);
-  pd_put_number(&request, PD_CODE_HELLO);
-  pd_put_array(&request, 2);
-  pd_put_number(&request, PD_PROTOCOL_VERSION);
-  pd_put_text(&request, program);
-  struct pd_reply reply;
-  int result = pd_exchange(link, fd, &request, id, false, &reply);
-  pd_end(&request);
-  if (result != 0) {
-    return result;
-  }
-  result = -reply.error;
-  if (result == 0) {
-    pd_get_array(&reply.rest);
-    pd_get_number(&reply.rest);
-    *daemon_pid = (int)pd_get_number(&reply.rest);
-  }
-  pd_reply_free(&reply);
-  return result;
-}
-
-/* A connection that has greeted and opened nothing, for virtual files. */
-int pd_connect(void) {
-  int fd = connected();
-  if (fd < 0) {
-    return fd;
-  }
-  struct pd_link link;
-  int pid;
-  pd_link_init(&link);
-  int result = hello(&link, fd, &pid);
-  pd_link_free(&link);
-  if (result != 0) {
-    pd_close(fd);
-    return result;
-  }
-  return pd_out_of_the_way(fd);
-}
-
-static bool read_exactly(int fd, uint8_t *to, size_t size) {
-  while (size > 0) {
-    long got = PD_CALL(SYS_recvfrom, fd, to, size, 0, NULL, 0);
-    if (got == -EINTR) {
-      continue;
-    }
-    if (got <= 0) {
-      return false;
-    }
-    to += got;
-    size -= (size_t)got;
-  }
-  return true;
-}
-
-/* The second connection, on which descriptors come. Read to the end of the answer and no further. */
-static int open_side(const uint8_t *token, size_t size) {
-  int fd = connected();
-  if (fd < 0) {
-    return fd;
-  }
-  struct pd_writer request;
-  pd_begin(&request);
-  pd_put_array(&request, 3);
-  pd_put_number(&request, 1);
-  pd_put_number(&request, PD_CODE_SIDE_CHANNEL);
-  pd_put_array(&request, 1);
-  pd_put_bytes(&request, token, size);
-  size_t length;
-  const uint8_t *frame = pd_frame(&request, &length);
-  uint8_t head[4], body[SIDE_REPLY_MAX];
-  bool good = PD_CALL(SYS_sendto, fd, frame, length, MSG_NOSIGNAL, NULL, 0) == (long)length && read_exactly(fd, head, 4);
-  pd_end(&request);
-  size_t body_size = (size_t)head[0] | (size_t)head[1] << 8;
-  good = good && body_size <= sizeof body && read_exactly(fd, body, body_size);
-  struct pd_reader reader = {body, body + body_size, !good};
-  if (good) {
-    pd_get_array(&reader);
-    pd_get_number(&reader);
-    good = pd_get_number(&reader) == 0 && !reader.bad;
-  }
-  if (!good) {
-    pd_close(fd);
-    return -EIO;
-  }
-  return pd_out_of_the_way(fd);
-}
-
-static void free_file(struct pd_file *file) {
+static void forget_side(struct pd_file *file) {
   for (struct pd_segment *segment = file->segments; segment != NULL;) {
     struct pd_segment *next = segment->next;
     pd_close(segment->fd);
     free(segment);
     segment = next;
   }
+  file->segments = NULL;
   if (file->side >= 0) {
     pd_close(file->side);
+  }
+  file->side = -1;
+}
+
+static void free_file(struct pd_file *file) {
+  forget_side(file);
+  if (file->ring != NULL) {
+    PD_CALL(SYS_munmap, file->ring, PD_RING_BYTES, 0, 0, 0, 0);
   }
   pd_link_free(&file->link);
   free(file);
@@ -219,63 +77,33 @@ static void forget_closed(void) {
   pthread_mutex_unlock(&files_lock);
 }
 
-static int say_open(struct pd_file *file, int fd, const char *node) {
-  int pid = 0;
-  int result = hello(&file->link, fd, &pid);
-  if (result != 0) {
-    return result;
+static struct pd_file *new_file(ino_t ino, int fd) {
+  struct pd_file *file = calloc(1, sizeof *file);
+  if (file != NULL) {
+    file->ino = ino;
+    file->fd_hint = fd;
+    file->side = -1;
+    pthread_mutex_init(&file->side_lock, NULL);
+    pd_link_init(&file->link);
   }
-  /* Memory the program maps for the device is reached from there. */
-  prctl(PR_SET_PTRACER, (unsigned long)pid, 0, 0, 0);
-  struct pd_writer request;
-  uint64_t id = pd_new_id();
-  pd_begin(&request);
-  pd_put_array(&request, 3);
-  pd_put_number(&request, id);
-  pd_put_number(&request, PD_CODE_OPEN);
-  pd_put_array(&request, 1);
-  pd_put_text(&request, node);
-  struct pd_reply reply;
-  result = pd_exchange(&file->link, fd, &request, id, false, &reply);
-  pd_end(&request);
-  if (result != 0) {
-    return result;
-  }
-  if (reply.error == 0) {
-    size_t size;
-    pd_get_array(&reply.rest);
-    pd_get_number(&reply.rest);
-    pd_get_number(&reply.rest);
-    const uint8_t *token = pd_get_bytes(&reply.rest, &size);
-    file->side = token == NULL ? -EIO : open_side(token, size);
-    result = file->side < 0 ? file->side : 0;
-  } else {
-    result = -reply.error;
-  }
-  pd_reply_free(&reply);
-  return result;
+  return file;
 }
 
-int pd_open_node(const char *node, int minor, int flags) {
+int pd_open_node(const struct pd_node *node, int flags) {
   forget_closed();
-  int fd = connected();
+  int fd = pd_connected();
   if (fd < 0) {
     return -ENOENT;
   }
-  struct pd_file *file = calloc(1, sizeof *file);
+  struct stat st;
+  pd_fstat(fd, &st);
+  struct pd_file *file = new_file(st.st_ino, fd);
   if (file == NULL) {
     pd_close(fd);
     return -ENOMEM;
   }
-  struct stat st;
-  pd_fstat(fd, &st);
-  file->ino = st.st_ino;
-  file->fd_hint = fd;
-  file->minor = minor;
-  file->side = -1;
-  pthread_mutex_init(&file->side_lock, NULL);
-  pd_link_init(&file->link);
-  int result = say_open(file, fd, node);
+  file->node = *node;
+  int result = pd_say_open(file, fd);
   if (result != 0) {
     free_file(file);
     pd_close(fd);
@@ -304,12 +132,86 @@ struct pd_file *pd_get_file_by_ino(ino_t ino) {
   return file;
 }
 
-struct pd_file *pd_get_file(int fd) {
+/* A connection to the daemon, whoever made it. */
+static bool is_daemons(int fd) {
+  struct sockaddr_un address;
+  socklen_t size = sizeof address;
+  const char *path = pd_socket_path();
+  memset(&address, 0, sizeof address);
+  return path != NULL && PD_CALL(SYS_getpeername, fd, &address, &size, 0, 0, 0) == 0 && address.sun_family == AF_UNIX &&
+         strncmp(address.sun_path, path, sizeof address.sun_path) == 0;
+}
+
+/* With the lock. A side connection, on which nothing may be said. */
+static bool is_side(ino_t ino) {
   struct stat st;
-  if (__atomic_load_n(&files, __ATOMIC_RELAXED) == NULL || fd < 0 || pd_fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+  for (struct pd_file *file = files; file != NULL; file = file->next) {
+    if (file->side >= 0 && pd_fstat(file->side, &st) == 0 && st.st_ino == ino) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* An open file that came from another process. */
+static struct pd_file *adopt(int fd, ino_t ino) {
+  if (!is_daemons(fd) || pd_is_files_connection(ino)) {
     return NULL;
   }
-  return pd_get_file_by_ino(st.st_ino);
+  pthread_mutex_lock(&files_lock);
+  bool side = is_side(ino);
+  pthread_mutex_unlock(&files_lock);
+  struct pd_file *file = side ? NULL : new_file(ino, fd);
+  if (file == NULL) {
+    return NULL;
+  }
+  file->link.shared = true;
+  file->stranger = true;
+  pd_link_socket(fd);
+  if (pd_join(file, fd) != 0) {
+    free_file(file);
+    return NULL;
+  }
+  pthread_mutex_lock(&files_lock);
+  file->next = files;
+  files = file;
+  file->users++;
+  pthread_mutex_unlock(&files_lock);
+  return file;
+}
+
+struct pd_file *pd_get_file(int fd) {
+  struct stat st;
+  if (fd < 0 || !pd_active() || pd_fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+    return NULL;
+  }
+  struct pd_file *file = pd_get_file_by_ino(st.st_ino);
+  return file != NULL ? file : adopt(fd, st.st_ino);
+}
+
+struct pd_file *pd_get_primary(int *fd) {
+  pthread_mutex_lock(&files_lock);
+  struct pd_file *found = NULL;
+  for (struct pd_file *file = files; file != NULL && found == NULL; file = file->next) {
+    bool primary = strchr(file->node.name, '_') == NULL && strncmp(file->node.name, "hli", 3) != 0;
+    *fd = primary ? pd_any_descriptor(file, -1) : -1;
+    found = *fd >= 0 ? file : NULL;
+  }
+  if (found != NULL) {
+    found->users++;
+  }
+  pthread_mutex_unlock(&files_lock);
+  return found;
+}
+
+int pd_known(struct pd_file *file, int fd) {
+  if (!__atomic_load_n(&file->stranger, __ATOMIC_ACQUIRE)) {
+    return 0;
+  }
+  pthread_mutex_lock(&file->side_lock);
+  int result = file->stranger ? pd_join(file, fd) : 0;
+  pthread_mutex_unlock(&file->side_lock);
+  return result;
 }
 
 void pd_put_file(struct pd_file *file) {
@@ -355,80 +257,71 @@ int pd_any_descriptor(struct pd_file *file, int except) {
   return found;
 }
 
+/* A process that never made itself known is not told of the end. */
+static void forget(struct pd_file *gone) {
+  pthread_mutex_lock(&files_lock);
+  for (struct pd_file **at = &files; *at != NULL; at = &(*at)->next) {
+    if (*at == gone && gone->users == 0) {
+      *at = gone->next;
+      free_file(gone);
+      break;
+    }
+  }
+  pthread_mutex_unlock(&files_lock);
+}
+
 /* The last close of a device returns when the daemon has let go of everything. */
 int pd_close_file(struct pd_file *file, int fd) {
   bool last = pd_any_descriptor(file, fd) < 0;
+  if (last) {
+    pd_take_back(file, fd);
+  }
   int result = pd_close(fd);
   if (last && file->side >= 0) {
     hung_up(file, file->link.shared || file->users > 1 ? SHARED_RELEASE_MS : RELEASE_MS);
   }
+  bool unseen = last && file->side < 0;
   pd_put_file(file);
-  if (last) {
+  if (unseen) {
+    forget(file);
+  } else if (last) {
     forget_closed();
   }
   return result;
 }
 
-static int receive_descriptor(int side, uint32_t *tag) {
-  uint8_t number[4];
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-  } control;
-  struct iovec vector = {number, sizeof number};
-  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-  long got;
-  do {
-    got = PD_CALL(SYS_recvmsg, side, &message, MSG_CMSG_CLOEXEC, 0, 0, 0);
-  } while (got == -EINTR);
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (got != sizeof number || header == NULL || header->cmsg_type != SCM_RIGHTS) {
-    return -EIO;
+void pd_share_files(void) {
+  pthread_mutex_lock(&files_lock);
+  for (struct pd_file *file = files; file != NULL; file = file->next) {
+    int fd = file->link.shared ? -1 : pd_any_descriptor(file, -1);
+    if (fd >= 0) {
+      pd_link_share(&file->link, fd);
+    }
   }
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  memcpy(tag, number, sizeof number);
-  return fd;
+  pthread_mutex_unlock(&files_lock);
 }
 
-int pd_take_descriptor(struct pd_file *file, uint32_t tag, bool keep) {
-  int result = -EIO;
-  pthread_mutex_lock(&file->side_lock);
-  for (;;) {
-    struct pd_segment **at = &file->segments;
-    while (*at != NULL && (*at)->tag != tag) {
-      at = &(*at)->next;
-    }
-    if (*at != NULL) {
-      struct pd_segment *found = *at;
-      result = found->fd;
-      if (!keep) {
-        *at = found->next;
-        free(found);
-      }
-      break;
-    }
-    struct pd_segment *segment = malloc(sizeof *segment);
-    if (segment == NULL) {
-      result = -ENOMEM;
-      break;
-    }
-    int fd = receive_descriptor(file->side, &segment->tag);
-    if (fd < 0) {
-      free(segment);
-      result = fd;
-      break;
-    }
-    segment->fd = pd_out_of_the_way(fd);
-    segment->next = file->segments;
-    file->segments = segment;
+void pd_share_descriptor(int fd) {
+  struct pd_file *file = pd_get_file(fd);
+  if (file != NULL) {
+    pd_link_share(&file->link, fd);
+    pd_put_file(file);
   }
-  pthread_mutex_unlock(&file->side_lock);
-  return result;
+}
+
+/* The child says who it is when it first uses the file, and has descriptors sent on a connection of its own. */
+static void in_child(struct pd_file *file) {
+  file->users = 0;
+  file->stranger = true;
+  pthread_mutex_init(&file->side_lock, NULL);
+  forget_side(file);
+  file->ring = NULL;
+  file->ring_asked = false;
 }
 
 void pd_files_fork(int phase) {
   if (phase == FORK_BEFORE) {
+    pd_share_files();
     pthread_mutex_lock(&files_lock);
   }
   for (struct pd_file *file = files; file != NULL; file = file->next) {
@@ -438,8 +331,7 @@ void pd_files_fork(int phase) {
       pd_after_fork(&file->link, phase == FORK_CHILD);
     }
     if (phase == FORK_CHILD) {
-      file->users = 0;
-      pthread_mutex_init(&file->side_lock, NULL);
+      in_child(file);
     }
   }
   if (phase == FORK_CHILD) {

@@ -26,8 +26,11 @@ static void in_parent(void) {
 }
 
 static void in_child(void) {
+  pd_calls_fork();
+  pd_handed_fork();
   pd_files_fork(2);
   pd_memory_fork();
+  pd_lend_fork();
   pd_virtual_fork();
 }
 
@@ -45,13 +48,15 @@ __attribute__((constructor)) static void loaded(void) {
 
 /* A descriptor, -errno, or NOT_OURS. */
 static int open_ours(int directory, const char *path, int flags) {
-  if (path == NULL || *path != '/' || !pd_active()) {
+  char joined[512];
+  path = pd_absolute(directory, path, joined);
+  if (path == NULL) {
     return NOT_OURS;
   }
-  char node[64], tidy[256];
-  int minor = pd_node_of(path, node);
-  if (minor >= 0) {
-    int fd = pd_open_node(node, minor, flags);
+  char tidy[256];
+  struct pd_node node;
+  if (pd_node_of(path, &node)) {
+    int fd = pd_open_node(&node, flags);
     /* Without a device behind it there is no node either. */
     return fd == -ENOENT || fd == -ENXIO ? NOT_OURS : fd;
   }
@@ -106,6 +111,10 @@ PD_EXPORT int __openat64_2(int directory, const char *path, int flags) {
   return open_any(directory, path, flags, 0);
 }
 
+PD_EXPORT int creat(const char *path, mode_t mode) {
+  return open_any(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
 PD_EXPORT int close(int fd) {
   struct pd_file *file = pd_get_file(fd);
   return (int)pd_result(file == NULL ? pd_close(fd) : pd_close_file(file, fd));
@@ -118,7 +127,9 @@ PD_EXPORT int ioctl(int fd, unsigned long command, ...) {
   va_end(list);
   struct pd_file *file = pd_get_file(fd);
   if (file == NULL) {
-    return (int)pd_result(PD_CALL(SYS_ioctl, fd, command, argument, 0, 0, 0));
+    bool handed = pd_is_handed(fd) && ((command >> 8) & 0xff) != 'T';
+    return (int)pd_result(handed ? pd_handed_ioctl(fd, (uint32_t)command, argument)
+                                 : PD_CALL(SYS_ioctl, fd, command, argument, 0, 0, 0));
   }
   long result = pd_ioctl(file, fd, (uint32_t)command, argument);
   pd_put_file(file);

@@ -8,9 +8,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static void as_device(struct stat *st, int minor) {
+static void as_device(struct stat *st, const struct pd_node *node) {
   st->st_mode = S_IFCHR | 0600;
-  st->st_rdev = makedev(PD_MAJOR, (unsigned)minor);
+  st->st_rdev = makedev(node->major, node->minor);
   st->st_size = 0;
 }
 
@@ -24,7 +24,7 @@ static long stat_descriptor(int fd, struct stat *st) {
   if (S_ISSOCK(st->st_mode)) {
     struct pd_file *file = pd_get_file(fd);
     if (file != NULL) {
-      as_device(st, file->minor);
+      as_device(st, &file->node);
       pd_put_file(file);
     }
   } else if (pd_virtual_path(fd, path) && pd_virtual(path, true, tidy, &info) != PD_NOTHING) {
@@ -33,30 +33,23 @@ static long stat_descriptor(int fd, struct stat *st) {
   return 0;
 }
 
-/* Whether there is such a device; sysfs knows. */
-static bool node_exists(const char *node) {
-  char path[96] = "/sys/class/habanalabs/", tidy[256];
-  struct pd_node_info info;
-  strcat(path, node);
-  return pd_virtual(path, true, tidy, &info) == PD_DIRECTORY;
-}
-
 /* 1 if the path is answered here. */
-static bool stat_ours(const char *path, bool follow, struct stat *st) {
-  char node[64], tidy[256];
+static bool stat_ours(int directory, const char *path, bool follow, struct stat *st) {
+  char tidy[256], joined[512];
+  struct pd_node node;
   struct pd_node_info info;
-  if (path == NULL || *path != '/' || !pd_active()) {
+  path = pd_absolute(directory, path, joined);
+  if (path == NULL) {
     return false;
   }
-  int minor = pd_node_of(path, node);
-  if (minor >= 0) {
-    if (!node_exists(node)) {
+  if (pd_node_of(path, &node)) {
+    if (!pd_node_exists(&node)) {
       return false;
     }
     memset(st, 0, sizeof *st);
     st->st_nlink = 1;
     st->st_blksize = 4096;
-    as_device(st, minor);
+    as_device(st, &node);
     return true;
   }
   enum pd_what what = pd_virtual(path, follow, tidy, &info);
@@ -71,7 +64,7 @@ static long stat_at(int directory, const char *path, struct stat *st, int flags)
   if ((flags & AT_EMPTY_PATH) != 0 && path != NULL && *path == '\0' && directory >= 0) {
     return stat_descriptor(directory, st);
   }
-  if (stat_ours(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, st)) {
+  if (stat_ours(directory, path, (flags & AT_SYMLINK_NOFOLLOW) == 0, st)) {
     return 0;
   }
   return PD_CALL(SYS_newfstatat, directory, path, st, flags, 0, 0);
@@ -135,7 +128,7 @@ PD_EXPORT int statx(int directory, const char *path, int flags, unsigned mask, s
   bool empty = (flags & AT_EMPTY_PATH) != 0 && path != NULL && *path == '\0';
   struct pd_file *file = empty ? pd_get_file(directory) : NULL;
   bool found = file != NULL ? stat_descriptor(directory, &st) == 0
-                            : !empty && stat_ours(path, (flags & AT_SYMLINK_NOFOLLOW) == 0, &st);
+                            : !empty && stat_ours(directory, path, (flags & AT_SYMLINK_NOFOLLOW) == 0, &st);
   if (file != NULL) {
     pd_put_file(file);
   }
@@ -158,7 +151,7 @@ static long access_at(int directory, const char *path, int mode, int flags) {
     return -EACCES;
   }
   struct stat st;
-  if (!stat_ours(path, true, &st)) {
+  if (!stat_ours(directory, path, true, &st)) {
     return flags == 0 ? PD_CALL(SYS_faccessat, directory, path, mode, 0, 0, 0) : PD_CALL(SYS_faccessat2, directory, path, mode, flags, 0, 0);
   }
   bool refused = ((mode & R_OK) != 0 && (st.st_mode & 0444) == 0) || ((mode & W_OK) != 0 && (st.st_mode & 0222) == 0) ||
@@ -180,9 +173,10 @@ PD_EXPORT int faccessat(int directory, const char *path, int mode, int flags) {
 }
 
 static long readlink_at(int directory, const char *path, char *to, size_t size) {
-  char tidy[256];
+  char tidy[256], joined[512];
   struct pd_node_info info;
-  enum pd_what what = pd_virtual(path, false, tidy, &info);
+  const char *absolute = pd_absolute(directory, path, joined);
+  enum pd_what what = absolute == NULL ? PD_NOTHING : pd_virtual(absolute, false, tidy, &info);
   if (what == PD_NOTHING) {
     return PD_CALL(SYS_readlinkat, directory, path, to, size, 0, 0);
   }

@@ -18,6 +18,10 @@
 /* A library that asks again and again does not burn the machine (device.md 11, 6). */
 #define AGAIN_PAUSE_NS 100000
 #define FILE_IOCTLS_LETTER 'T'
+#define WATCH_NS 80000
+#define SHORT_WAIT_US 1000
+#define MOST_LUCK 8
+#define WATCH_AGAIN 64
 
 struct buffer {
   uint8_t *bytes;
@@ -36,6 +40,16 @@ static bool holds(const struct pd_test *test, const uint8_t *block) {
   }
   uint64_t bits = field(block, test->at, test->size);
   return (test->mask == 0 || (bits & test->mask) != 0) && (bits & test->without) == 0;
+}
+
+/* The number in the table. DRM's are the driver's own, shifted; the importer's are a family of their own. */
+static uint32_t number_of(const struct pd_file *file, uint32_t command) {
+  uint32_t nr = command & 0xff;
+  if (strncmp(file->node.name, "hli", 3) == 0) {
+    return nr + PD_IMPORTER_FAMILY;
+  }
+  bool drm = ((command >> 8) & 0xff) == PD_DRM_LETTER && strncmp(file->node.name, "accel", 5) == 0;
+  return drm ? nr - PD_DRM_FIRST + 1 : nr;
 }
 
 static const struct pd_call *find(uint32_t nr, const uint8_t *block) {
@@ -97,47 +111,7 @@ static int gather(const struct pd_call *call, const uint8_t *block, struct buffe
   return count;
 }
 
-/* A result that numbers a descriptor of the open file: the program gets a real one in its place (architecture 4). */
-static int real_descriptor(struct pd_file *file, int fd, const struct pd_call *call, uint8_t *block, uint64_t flags) {
-  int32_t number;
-  memcpy(&number, block + call->descriptor_at, sizeof number);
-  int real = -EIO;
-  for (int step = 0; step < 2; step++) {
-    struct pd_writer request;
-    uint64_t id = pd_new_id();
-    pd_begin(&request);
-    pd_put_array(&request, 3);
-    pd_put_number(&request, id);
-    pd_put_number(&request, step == 0 ? PD_CODE_DMABUF_SEND : PD_CODE_DMABUF_CLOSE);
-    pd_put_array(&request, 1);
-    pd_put_number(&request, (uint64_t)number);
-    struct pd_reply reply;
-    int result = pd_exchange(&file->link, fd, &request, id, false, &reply);
-    pd_end(&request);
-    if (result != 0) {
-      return result;
-    }
-    if (step == 0 && reply.error != 0) {
-      real = -reply.error;
-    } else if (step == 0) {
-      pd_get_array(&reply.rest);
-      real = pd_take_descriptor(file, (uint32_t)pd_get_number(&reply.rest), false);
-    }
-    pd_reply_free(&reply);
-  }
-  if (real < 0) {
-    return real;
-  }
-  /* Where a program expects it: the lowest number there is. */
-  int lowest = (int)PD_CALL(SYS_fcntl, real, (flags & O_CLOEXEC) != 0 ? F_DUPFD_CLOEXEC : F_DUPFD, 0, 0, 0, 0);
-  pd_close(real);
-  if (lowest < 0) {
-    return lowest;
-  }
-  memcpy(block + call->descriptor_at, &lowest, sizeof lowest);
-  return 0;
-}
-
+/* For people, on request: what the daemon says of a refused call. */
 static void explain(const char *name, int error, struct pd_reader *rest) {
   if (getenv("PEDRERA_SHIM_TRACE") == NULL) {
     return;
@@ -189,7 +163,11 @@ static long finish(struct outcome *o, struct pd_reply *reply) {
   if (result != 0) {
     explain(call == NULL ? "ioctl" : call->name, reply->error, &reply->rest);
   } else if (call != NULL && call->descriptor_at >= 0 && o->size >= (size_t)call->descriptor_at + 4) {
-    result = real_descriptor(o->file, o->fd, call, o->block, flags);
+    int32_t number;
+    memcpy(&number, o->block + call->descriptor_at, sizeof number);
+    int32_t real = pd_real_descriptor(o->file, o->fd, number, (flags & O_CLOEXEC) != 0);
+    result = real < 0 ? real : 0;
+    memcpy(o->block + call->descriptor_at, real < 0 ? &number : &real, sizeof real);
   }
   if (o->readable && o->size > 0 && !pd_copy_out(o->argument, o->block, o->size)) {
     return -EFAULT;
@@ -201,10 +179,115 @@ static bool is_files_own(uint32_t command) {
   return ((command >> 8) & 0xff) == FILE_IOCTLS_LETTER && (command >> 16) == 0;
 }
 
+static bool has(const uint32_t *slot, uint32_t seq) {
+  return __atomic_load_n(slot, __ATOMIC_ACQUIRE) == seq;
+}
+
+static int64_t now_ns(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000ll + time.tv_nsec;
+}
+
+/*
+ * Short work is done before a question about it would be answered, and the question costs the daemon more than the answer is
+ * worth: the ring is watched for a moment. Where that was in vain several times, it is left for a while.
+ */
+static bool appears(const uint32_t *slot, uint32_t seq, uint64_t timeout_us) {
+  static _Atomic int luck = MOST_LUCK, resting;
+  if (timeout_us < SHORT_WAIT_US || (luck == 0 && resting++ % WATCH_AGAIN != 0)) {
+    return false;
+  }
+  int64_t until = now_ns() + WATCH_NS;
+  while (!has(slot, seq)) {
+    if (now_ns() > until) {
+      luck -= luck > 0;
+      return false;
+    }
+    PD_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+  }
+  luck += luck < MOST_LUCK;
+  return true;
+}
+
+/* The completion ring has the number: the work is done, without error, and what the daemon would answer is known. */
+static bool finished(struct pd_file *file, int fd, const struct pd_call *call, uint8_t *block) {
+  if (call->ring_at < 0 || field(block, (uint16_t)call->plain_at, 4) != 0) {
+    return false;
+  }
+  uint64_t seq = field(block, (uint16_t)call->ring_at, 8);
+  const uint32_t *ring = pd_map_ring(file, fd);
+  if (ring == NULL || seq == 0 || seq > UINT32_MAX) {
+    return false;
+  }
+  const uint32_t *slot = &ring[seq % PD_RING_SLOTS];
+  if (!has(slot, (uint32_t)seq) && !appears(slot, (uint32_t)seq, field(block, (uint16_t)call->timeout_at, 8))) {
+    return false;
+  }
+  memset(block, 0, call->size);
+  return true;
+}
+
+/* A descriptor of the program's becomes one of the file's own for as long as the call takes. -errno if it is none. */
+static int lend(struct outcome *o, int32_t *given) {
+  memcpy(given, o->block + o->call->descriptor_in_at, sizeof *given);
+  int32_t number = pd_receive(o->file, o->fd, *given);
+  if (number >= 0) {
+    memcpy(o->block + o->call->descriptor_in_at, &number, sizeof number);
+  }
+  return number;
+}
+
+static long ask_daemon(struct outcome *o, uint32_t command, struct buffer *buffers, int count) {
+  struct pd_request request;
+  struct pd_writer *writer = pd_begin_raw(&request, command, o->call != NULL && o->call->interruptible);
+  pd_put_bytes(writer, o->block, o->readable ? o->size : 0);
+  pd_put_array(writer, (uint32_t)count);
+  for (int i = 0; i < count; i++) {
+    if (buffers[i].bytes == NULL) {
+      pd_put_nil(writer);
+    } else {
+      pd_put_bytes(writer, buffers[i].bytes, buffers[i].size);
+    }
+  }
+  struct pd_reply reply;
+  long result = pd_exchange(&o->file->link, o->fd, &request, &reply);
+  if (result == 0) {
+    result = finish(o, &reply);
+    pd_reply_free(&reply);
+  }
+  return result;
+}
+
+/* Where the daemon may not look into this process, it is given the pages. -EFAULT for what is no memory in truth. */
+static long call_with_lent_memory(struct outcome *o, uint32_t command) {
+  uint64_t given = field(o->block, (uint16_t)o->call->memory_at, 8), there;
+  if (!pd_lend(o->file, o->fd, given, field(o->block, (uint16_t)o->call->memory_size_at, 8), &there)) {
+    return -EFAULT;
+  }
+  memcpy(o->block + o->call->memory_at, &there, sizeof there);
+  return ask_daemon(o, command, NULL, 0);
+}
+
+static long call_with_descriptor(struct outcome *o, uint32_t command) {
+  int32_t given;
+  int number = lend(o, &given);
+  if (number < 0) {
+    return number;
+  }
+  long result = ask_daemon(o, command, NULL, 0);
+  pd_forget(o->file, o->fd, number);
+  return result;
+}
+
 long pd_ioctl(struct pd_file *file, int fd, uint32_t command, uint64_t argument) {
   if (is_files_own(command)) {
     /* FIOCLEX and its like concern the descriptor, whatever it is one of. */
     return PD_CALL(SYS_ioctl, fd, command, argument, 0, 0, 0);
+  }
+  int known = pd_known(file, fd);
+  if (known != 0) {
+    return known;
   }
   uint8_t block[MAX_BLOCK];
   size_t size = (command >> 16) & 0x3fff;
@@ -213,34 +296,26 @@ long pd_ioctl(struct pd_file *file, int fd, uint32_t command, uint64_t argument)
   if (!readable) {
     memset(block, 0, size);
   }
-  const struct pd_call *call = find(command & 0xff, block);
+  const struct pd_call *call = find(number_of(file, command), block);
+  struct outcome outcome = {file, fd, call, block, size, argument, readable};
+  if (call != NULL && readable && finished(file, fd, call, block)) {
+    return pd_copy_out(argument, block, size) ? 0 : -EFAULT;
+  }
+  if (call != NULL && readable && call->descriptor_in_at >= 0) {
+    return call_with_descriptor(&outcome, command);
+  }
+  uint8_t original[256];
+  memcpy(original, block, sizeof original);
   struct buffer buffers[PD_MOST_INPUTS];
   int count = call == NULL || !readable ? 0 : gather(call, block, buffers);
-  struct pd_writer request;
-  uint64_t id = pd_new_id();
-  pd_begin(&request);
-  pd_put_array(&request, 4);
-  pd_put_number(&request, id);
-  pd_put_number(&request, command);
-  pd_put_bytes(&request, block, readable ? size : 0);
-  pd_put_array(&request, (uint32_t)count);
+  long result = ask_daemon(&outcome, command, buffers, count);
   for (int i = 0; i < count; i++) {
-    if (buffers[i].bytes == NULL) {
-      pd_put_nil(&request);
-    } else {
-      pd_put_bytes(&request, buffers[i].bytes, buffers[i].size);
-      free(buffers[i].bytes);
-    }
+    free(buffers[i].bytes);
   }
-  struct pd_reply reply;
-  long result = pd_exchange(&file->link, fd, &request, id, call != NULL && call->interruptible, &reply);
-  pd_end(&request);
-  if (result != 0) {
-    return result;
+  if (result == -EFAULT && readable && call != NULL && call->memory_at >= 0) {
+    memcpy(block, original, sizeof original);
+    result = call_with_lent_memory(&outcome, command);
   }
-  struct outcome outcome = {file, fd, call, block, size, argument, readable};
-  result = finish(&outcome, &reply);
-  pd_reply_free(&reply);
   if (result == -EAGAIN) {
     struct timespec pause = {0, AGAIN_PAUSE_NS};
     PD_CALL(SYS_nanosleep, &pause, NULL, 0, 0, 0, 0);

@@ -38,65 +38,66 @@ static size_t round_up(size_t size, size_t unit) {
   return (size + unit - 1) / unit * unit;
 }
 
-static int unmap_object(struct pd_file *file, int fd, uint64_t offset) {
-  struct pd_writer request;
-  uint64_t id = pd_new_id();
-  pd_begin(&request);
-  pd_put_array(&request, 3);
-  pd_put_number(&request, id);
-  pd_put_number(&request, PD_CODE_MUNMAP);
-  pd_put_array(&request, 1);
-  pd_put_u64(&request, offset);
+int pd_unmap_object(struct pd_file *file, int fd, uint64_t offset) {
+  struct pd_request request;
+  pd_put_u64(pd_begin_typed(&request, PD_CODE_MUNMAP, 1), offset);
   struct pd_reply reply;
-  int result = pd_exchange(&file->link, fd, &request, id, false, &reply);
-  pd_end(&request);
+  int result = pd_ask(&file->link, fd, &request, &reply);
   if (result == 0) {
     pd_reply_free(&reply);
   }
   return result;
 }
 
-struct place {
-  uint32_t segment;
-  uint64_t offset;
-};
-
-static int map_object(struct pd_file *file, int fd, uint64_t offset, size_t length, struct place *place) {
-  struct pd_writer request;
-  uint64_t id = pd_new_id();
-  pd_begin(&request);
-  pd_put_array(&request, 3);
-  pd_put_number(&request, id);
-  pd_put_number(&request, PD_CODE_MMAP);
-  pd_put_array(&request, 2);
-  pd_put_u64(&request, offset);
-  pd_put_number(&request, length);
+int pd_map_object(struct pd_file *file, int fd, uint64_t offset, size_t length, struct pd_place *place) {
+  struct pd_request request;
+  struct pd_writer *writer = pd_begin_typed(&request, PD_CODE_MMAP, 2);
+  pd_put_u64(writer, offset);
+  pd_put_number(writer, length);
   struct pd_reply reply;
-  int result = pd_exchange(&file->link, fd, &request, id, false, &reply);
-  pd_end(&request);
-  if (result != 0) {
-    return result;
-  }
-  result = -reply.error;
+  int result = pd_ask(&file->link, fd, &request, &reply);
   if (result == 0) {
-    pd_get_array(&reply.rest);
     place->segment = (uint32_t)pd_get_number(&reply.rest);
     pd_get_number(&reply.rest);
     place->offset = pd_get_number(&reply.rest);
     result = reply.rest.bad ? -EIO : 0;
+    pd_reply_free(&reply);
   }
-  pd_reply_free(&reply);
   return result;
 }
 
+const uint32_t *pd_map_ring(struct pd_file *file, int fd) {
+  if (__atomic_load_n(&file->ring_asked, __ATOMIC_ACQUIRE)) {
+    return __atomic_load_n(&file->ring, __ATOMIC_ACQUIRE);
+  }
+  struct pd_place place = {0, 0};
+  pthread_mutex_lock(&mappings_lock);
+  if (!file->ring_asked) {
+    int segment = pd_map_object(file, fd, PD_RING_OFFSET, PD_RING_BYTES, &place);
+    segment = segment == 0 ? pd_take_descriptor(file, place.segment, true) : segment;
+    long at = segment < 0 ? segment : PD_CALL(SYS_mmap, NULL, PD_RING_BYTES, PROT_READ, MAP_SHARED, segment, place.offset);
+    if (at > 0 || at < -4096) {
+      PD_CALL(SYS_madvise, at, PD_RING_BYTES, MADV_DONTFORK, 0, 0, 0);
+      __atomic_store_n(&file->ring, (const uint32_t *)at, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&file->ring_asked, true, __ATOMIC_RELEASE);
+  }
+  pthread_mutex_unlock(&mappings_lock);
+  return file->ring;
+}
+
 static long map_device(struct pd_file *file, void *addr, size_t length, int prot, int flags, int fd, off_t offset) {
+  int known = pd_known(file, fd);
+  if (known != 0) {
+    return known;
+  }
   length = round_up(length, page());
-  struct place place = {0, 0};
+  struct pd_place place = {0, 0};
   struct mapping *mapping = malloc(sizeof *mapping);
   if (mapping == NULL) {
     return -ENOMEM;
   }
-  int result = map_object(file, fd, (uint64_t)offset, length, &place);
+  int result = pd_map_object(file, fd, (uint64_t)offset, length, &place);
   long at = result;
   if (result == 0) {
     int segment = pd_take_descriptor(file, place.segment, true);
@@ -104,7 +105,7 @@ static long map_device(struct pd_file *file, void *addr, size_t length, int prot
     int shared = (flags & ~MAP_TYPE) | MAP_SHARED;
     at = segment < 0 ? segment : PD_CALL(SYS_mmap, addr, length, prot, shared, segment, place.offset);
     if (at < 0 && at > -4096) {
-      unmap_object(file, fd, (uint64_t)offset);
+      pd_unmap_object(file, fd, (uint64_t)offset);
     }
   }
   if (at < 0 && at > -4096) {
@@ -155,7 +156,9 @@ long pd_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offse
   }
   struct pd_file *file = pd_get_file(fd);
   if (file == NULL) {
-    return PD_CALL(SYS_mmap, addr, length, prot, flags, fd, offset);
+    long plain = PD_CALL(SYS_mmap, addr, length, prot, flags, fd, offset);
+    /* Exporters of device memory let nobody map it (uapi.md 6.1). */
+    return plain == -ENODEV && pd_is_handed(fd) ? -EINVAL : plain;
   }
   long at = map_device(file, addr, length, prot, flags, fd, offset);
   pd_put_file(file);
@@ -203,7 +206,7 @@ long pd_munmap(void *addr, size_t length) {
     if (file != NULL) {
       int fd = pd_any_descriptor(file, -1);
       if (fd >= 0) {
-        unmap_object(file, fd, mapping->offset);
+        pd_unmap_object(file, fd, mapping->offset);
       }
       pd_put_file(file);
     }

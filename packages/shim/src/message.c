@@ -61,6 +61,14 @@ void pd_put_number(struct pd_writer *w, uint64_t value) {
   }
 }
 
+void pd_put_signed(struct pd_writer *w, int32_t value) {
+  if (value < 0) {
+    put(w, 0xd2, (uint32_t)value, 4);
+  } else {
+    pd_put_number(w, (uint64_t)value);
+  }
+}
+
 void pd_put_u64(struct pd_writer *w, uint64_t value) {
   put(w, value >> 63 ? 0xcf : 0xd3, value, 8);
 }

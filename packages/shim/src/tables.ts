@@ -5,10 +5,17 @@
  * Offsets are the kernel's own (6.1): the library extends a shorter block with zeros before it looks, as the driver does (uapi.md 2.2).
  */
 import {
+  COMPLETION_RING_BYTES,
+  COMPLETION_RING_OFFSET,
+  DMABUF_KIND,
+  DRM_FIRST,
+  DRM_LETTER,
   ENTRIES,
   type Entry,
   HANDLE_TYPE,
   MAX_FILE_BYTES,
+  MAX_PENDING,
+  numberIn,
   PROTOCOL_VERSION,
   type StructLayout,
   TABLE,
@@ -76,6 +83,23 @@ function descriptorAt(abi: Binding): number {
   return out === undefined || field === undefined ? -1 : place(out, field).at;
 }
 
+/** A descriptor of the program's that the call is to use. */
+function descriptorInAt(abi: Binding): number {
+  const place = (abi.in as Readonly<Record<string, unknown>>).fd;
+  return typeof place === 'string' ? (abi.block.in.fields[place]?.at ?? -1) : -1;
+}
+
+/** What the completion ring answers: the number, the field that must be 0, how long the caller would wait. */
+function ring({ ring: spec, block, success }: Binding): string {
+  if (spec === undefined || success !== 'zero') return '-1, -1, -1';
+  return [spec.seq, spec.plain, spec.timeoutUs].map((name) => place(block.in, name).at).join(', ');
+}
+
+/** Memory the device is to reach: its address, its size. */
+function memory({ memory: spec, block }: Binding): string {
+  return spec === undefined ? '-1, -1' : `${place(block.in, spec.address).at}, ${place(block.in, spec.size).at}`;
+}
+
 function flagsAt(abi: Binding): number {
   return abi.block.in.fields.flags === undefined ? -1 : place(abi.block.in, 'flags').at;
 }
@@ -87,7 +111,7 @@ function call(entry: Entry, abi: Binding): string {
   const variant = test(abi.block.in, entry.variant?.when);
   return (
     `  {"${entry.name}", ${entry.nr}, ${abi.block.size['6.1']}, ${op}, ${entry.op}, ${variant}, ` +
-    `${rows.length}, {${rows.length === 0 ? '{0}' : rows.join(', ')}}, ${outputAt(abi)}, ${descriptorAt(abi)}, ${flagsAt(abi)}, ${interruptible}},`
+    `${rows.length}, {${rows.length === 0 ? '{0}' : rows.join(', ')}}, ${outputAt(abi)}, ${descriptorAt(abi)}, ${flagsAt(abi)}, ${descriptorInAt(abi)}, ${ring(abi)}, ${memory(abi)}, ${interruptible}},`
   );
 }
 
@@ -112,6 +136,13 @@ export function renderTables(): string {
     `#define PD_PROTOCOL_VERSION ${PROTOCOL_VERSION}`,
     `#define PD_MAX_FILE_BYTES ${MAX_FILE_BYTES}`,
     `#define PD_HANDLE_COMMAND_BUFFER ${HANDLE_TYPE.COMMAND_BUFFER}`,
+    `#define PD_RING_OFFSET 0x${COMPLETION_RING_OFFSET.toString(16)}ull`,
+    `#define PD_RING_BYTES ${COMPLETION_RING_BYTES}`,
+    `#define PD_RING_SLOTS ${MAX_PENDING}`,
+    `#define PD_DRM_LETTER ${DRM_LETTER}`,
+    `#define PD_DRM_FIRST ${DRM_FIRST}`,
+    `#define PD_IMPORTER_FAMILY ${numberIn('I', 0)}`,
+    `#define PD_KIND_SYNC_FILE ${DMABUF_KIND.SYNC_FILE}`,
     ...codes,
     '',
     `#define PD_MOST_INPUTS ${most}`,
@@ -120,7 +151,8 @@ export function renderTables(): string {
     'struct pd_input { enum pd_kind kind; uint16_t pointer_at, count_at, count_size; uint32_t element, max; struct pd_test when; };',
     'struct pd_call {',
     '  const char *name; uint16_t nr, size, op_at, op_size; uint32_t op; struct pd_test variant;',
-    '  int inputs; struct pd_input input[PD_MOST_INPUTS]; int output_at, descriptor_at, flags_at, interruptible;',
+    '  int inputs; struct pd_input input[PD_MOST_INPUTS]; int output_at, descriptor_at, flags_at, descriptor_in_at, ring_at, plain_at, timeout_at;',
+    '  int memory_at, memory_size_at, interruptible;',
     '};',
     'static const struct pd_call pd_calls[] = {',
     ...calls,

@@ -21,6 +21,9 @@
 #define LINK_SUFFIX " (deleted)"
 /* memfd_create(2) takes 249 bytes. */
 #define MAX_NAMED_PATH (249 - sizeof NAME_PREFIX)
+/* Where libraries look for the accel subsystem's nodes, and what lists them. */
+#define ACCEL_NODES "/dev/accel"
+#define ACCEL_CLASS "/sys/class/accel"
 #define DEBUG_ROOT "/sys/kernel/debug"
 
 /* Directories of which part may be the daemon's; all else is none of this library's business. */
@@ -88,6 +91,20 @@ static bool tidied(const char *path, char tidy[256]) {
   return true;
 }
 
+const char *pd_absolute(int directory, const char *path, char joined[512]) {
+  char start[256], first;
+  if (!pd_active() || path == NULL || !pd_copy_in(&first, (uint64_t)(uintptr_t)path, 1)) {
+    return NULL;
+  }
+  if (first == '/') {
+    return path;
+  }
+  if (directory < 0 || !pd_virtual_path(directory, start)) {
+    return NULL;
+  }
+  return snprintf(joined, 512, "%s/%s", start, path) < 512 ? joined : NULL;
+}
+
 /* As for a user without rights to it: who looks whether debugfs can be read is told no. */
 bool pd_hidden(const char *path) {
   char tidy[256];
@@ -120,28 +137,18 @@ void pd_virtual_fork(void) {
   pthread_mutex_init(&files_lock, NULL);
 }
 
-static uint64_t begin(struct pd_writer *request, uint32_t code, uint32_t arguments) {
-  uint64_t id = pd_new_id();
-  pd_begin(request);
-  pd_put_array(request, 3);
-  pd_put_number(request, id);
-  pd_put_number(request, code);
-  pd_put_array(request, arguments);
-  return id;
+bool pd_is_files_connection(ino_t ino) {
+  return __atomic_load_n(&files_fd, __ATOMIC_RELAXED) >= 0 && files_ino == ino;
 }
 
 /* Sends the request; 0 with the reply at its result, or -errno without one. */
-static int ask(struct pd_writer *request, uint64_t id, struct pd_reply *reply) {
+static int ask(struct pd_request *request, struct pd_reply *reply) {
   int fd = files_connection();
-  int result = fd < 0 ? fd : pd_exchange(&files_link, fd, request, id, false, reply);
-  pd_end(request);
-  if (result == 0 && reply->error != 0) {
-    result = -reply->error;
-    pd_reply_free(reply);
-  } else if (result == 0) {
-    pd_get_array(&reply->rest);
+  if (fd < 0) {
+    pd_end(&request->writer);
+    return fd;
   }
-  return result;
+  return pd_ask(&files_link, fd, request, reply);
 }
 
 static enum pd_what kind_of(struct pd_reader *r) {
@@ -154,11 +161,11 @@ static enum pd_what kind_of(struct pd_reader *r) {
 }
 
 static int stat_of(const char *path, struct pd_node_info *info) {
-  struct pd_writer request;
+  struct pd_request request;
   struct pd_reply reply;
-  uint64_t id = begin(&request, PD_CODE_FILE_STAT, 1);
-  pd_put_text(&request, path);
-  int result = ask(&request, id, &reply);
+  struct pd_writer *writer = pd_begin_typed(&request, PD_CODE_FILE_STAT, 1);
+  pd_put_text(writer, path);
+  int result = ask(&request, &reply);
   if (result != 0) {
     return result;
   }
@@ -178,7 +185,13 @@ static int stat_of(const char *path, struct pd_node_info *info) {
 }
 
 enum pd_what pd_virtual(const char *path, bool follow, char tidy[256], struct pd_node_info *info) {
-  if (!pd_active() || !tidied(path, tidy) || !concerns(tidy)) {
+  if (!pd_active() || !tidied(path, tidy)) {
+    return PD_NOTHING;
+  }
+  if (strcmp(tidy, ACCEL_NODES) == 0) {
+    strcpy(tidy, ACCEL_CLASS);
+  }
+  if (!concerns(tidy)) {
     return PD_NOTHING;
   }
   int saved = errno;
@@ -203,13 +216,13 @@ void pd_virtual_stat(const struct pd_node_info *info, struct stat *st) {
 }
 
 long pd_virtual_read(const char *path, void *to, size_t size, uint64_t offset) {
-  struct pd_writer request;
+  struct pd_request request;
   struct pd_reply reply;
-  uint64_t id = begin(&request, PD_CODE_FILE_READ, 3);
-  pd_put_text(&request, path);
-  pd_put_number(&request, offset);
-  pd_put_number(&request, size < PD_MAX_FILE_BYTES ? size : PD_MAX_FILE_BYTES);
-  int result = ask(&request, id, &reply);
+  struct pd_writer *writer = pd_begin_typed(&request, PD_CODE_FILE_READ, 3);
+  pd_put_text(writer, path);
+  pd_put_number(writer, offset);
+  pd_put_number(writer, size < PD_MAX_FILE_BYTES ? size : PD_MAX_FILE_BYTES);
+  int result = ask(&request, &reply);
   if (result != 0) {
     return result;
   }
@@ -235,14 +248,14 @@ long pd_virtual_write(const char *path, const void *from, size_t size, uint64_t 
     free(copy);
     return -EFAULT;
   }
-  struct pd_writer request;
+  struct pd_request request;
   struct pd_reply reply;
-  uint64_t id = begin(&request, PD_CODE_FILE_WRITE, 3);
-  pd_put_text(&request, path);
-  pd_put_number(&request, offset);
-  pd_put_bytes(&request, copy, size);
+  struct pd_writer *writer = pd_begin_typed(&request, PD_CODE_FILE_WRITE, 3);
+  pd_put_text(writer, path);
+  pd_put_number(writer, offset);
+  pd_put_bytes(writer, copy, size);
   free(copy);
-  int result = ask(&request, id, &reply);
+  int result = ask(&request, &reply);
   if (result != 0) {
     return result;
   }
@@ -252,11 +265,11 @@ long pd_virtual_write(const char *path, const void *from, size_t size, uint64_t 
 }
 
 int pd_virtual_list(const char *path, void (*each)(void *to, const char *name, enum pd_what what), void *to) {
-  struct pd_writer request;
+  struct pd_request request;
   struct pd_reply reply;
-  uint64_t id = begin(&request, PD_CODE_FILE_LIST, 1);
-  pd_put_text(&request, path);
-  int result = ask(&request, id, &reply);
+  struct pd_writer *writer = pd_begin_typed(&request, PD_CODE_FILE_LIST, 1);
+  pd_put_text(writer, path);
+  int result = ask(&request, &reply);
   if (result != 0) {
     return result;
   }
@@ -299,10 +312,10 @@ int pd_virtual_open(const char *tidy, const struct pd_node_info *info, int flags
   int way = flags & O_ACCMODE;
   bool debug = below(tidy, DEBUG_ROOT);
   if (info->what == PD_DIRECTORY) {
-    /* A descriptor of such a directory is not to be had: opendir is. */
-    return way != O_RDONLY || (flags & O_CREAT) != 0 ? -EISDIR : -EOPNOTSUPP;
-  }
-  if ((flags & O_DIRECTORY) != 0) {
+    if (way != O_RDONLY || (flags & O_CREAT) != 0) {
+      return -EISDIR;
+    }
+  } else if ((flags & O_DIRECTORY) != 0) {
     return -ENOTDIR;
   }
   /* sysfs looks at the mode whoever asks; debugfs lets root open anything (uapi.md 9). */
@@ -323,7 +336,7 @@ int pd_virtual_open(const char *tidy, const struct pd_node_info *info, int flags
     memfd_device = st.st_dev;
     __atomic_store_n(&any_opened, true, __ATOMIC_RELEASE);
   }
-  if (way == O_RDONLY && !debug) {
+  if (way == O_RDONLY && !debug && info->what == PD_FILE) {
     fill(fd, tidy);
   }
   return fd;

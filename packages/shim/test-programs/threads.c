@@ -60,8 +60,11 @@ int main(void) {
   pthread_join(waiter, NULL);
   /* A write to the fence's register from another stream lets the work go. */
   static const uint32_t opener[] = {1, 3u << 24, 0xfc50831c, 0x7f};
-  submit(device, 1, packets(device, opener, sizeof opener), sizeof opener);
+  uint64_t opening = packets(device, opener, sizeof opener);
+  submit(device, 1, opening, sizeof opener);
   CHECK(wait_for(device, blocked, 30000000, &status) == 0 && status == HL_WAIT_CS_STATUS_COMPLETED);
+  destroy_buffer(device, opening);
+  destroy_buffer(device, fence);
   CHECK(close(device) == 0);
   puts("threads: good");
   return 0;

@@ -1,5 +1,6 @@
 /** THE list of benchmarks, in the order in which they run. */
 import type { Benchmark } from '../benchmark.js';
+import { cProgram } from './c-program.js';
 import { dmaBandwidth } from './dma-bandwidth.js';
 import { idleClients } from './idle-clients.js';
 import { peerToPeer } from './peer-to-peer.js';
@@ -22,4 +23,5 @@ export const BENCHMARKS: readonly Benchmark[] = [
   startTime,
   idleClients,
   scale,
+  cProgram,
 ];

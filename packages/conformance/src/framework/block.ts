@@ -38,6 +38,9 @@ export const BLOCK_SIZE = { INFO: 24, CB: 24, CS: 48, WAIT_CS: 56, WAIT_CS_2021:
 /** Behind it lies whatever buffer travels with the call. */
 export const SOME_POINTER = 0x7f00_0000_1000n;
 
+/** No program has memory there. */
+export const NO_MEMORY = 16n;
+
 export function block(size: number): Block {
   return new Block(size);
 }

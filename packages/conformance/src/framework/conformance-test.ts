@@ -4,7 +4,7 @@
  * Owns: the form of a test and of its name. Must not know how tests are run.
  */
 import type { Env } from './env.js';
-import type { Mode, PolicyName } from './transport.js';
+import { MODES, type Mode, type PolicyName } from './transport.js';
 
 export const FAMILIES = [
   'node',
@@ -37,6 +37,8 @@ export interface ConformanceTest {
   readonly fresh: boolean;
   /** Absent: all. Virtual time makes things possible that nobody would wait for. */
   readonly modes: readonly Mode[];
+  /** Why it says nothing about C programs, where that is not plain from the calls it makes. */
+  readonly notInC: string | undefined;
   readonly run: (env: Env) => Promise<void>;
 }
 
@@ -48,6 +50,7 @@ export interface TestOptions {
   readonly resetOnLockup?: boolean;
   readonly fresh?: boolean;
   readonly modes?: readonly Mode[];
+  readonly notInC?: string;
 }
 
 /** Collects the tests of a file. */
@@ -67,7 +70,7 @@ export class TestList {
       resetOnLockup = true,
       fresh = false,
     } = options;
-    const modes = options.modes ?? ['in-process', 'sockets'];
-    this.tests.push({ name, family, covers, policy, devices, nics, resetOnLockup, fresh, modes, run });
+    const { modes = MODES, notInC } = options;
+    this.tests.push({ name, family, covers, policy, devices, nics, resetOnLockup, fresh, modes, notInC, run });
   }
 }

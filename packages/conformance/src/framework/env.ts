@@ -74,7 +74,7 @@ export class Env {
 
   /** A connection that has opened nothing, and never will. */
   async watcher(): Promise<Client> {
-    this.#watcher ??= await Client.connect(this);
+    this.#watcher ??= await Client.observer(this);
     return this.#watcher;
   }
 
@@ -144,6 +144,7 @@ export class Env {
     for (const client of this.#clients) {
       await client.close();
     }
+    await this.transport.rest();
     let left = '';
     try {
       await this.until('the kernel lets go of everything', async () => {

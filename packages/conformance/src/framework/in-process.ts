@@ -39,6 +39,10 @@ export class InProcessTransport implements Transport {
     return link;
   }
 
+  observe(): Promise<Link> {
+    return this.connect();
+  }
+
   async finish<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const done = promise.finally(() => {
@@ -94,6 +98,14 @@ export class InProcessTransport implements Transport {
 
   complaints(): string[] {
     return this.#kernel.complaints.splice(0).map(spell);
+  }
+
+  async interrupt(): Promise<void> {
+    throw new Error('no signal reaches a connection');
+  }
+
+  async rest(): Promise<void> {
+    // Each file is a connection of this process.
   }
 
   async close(): Promise<void> {
@@ -175,6 +187,7 @@ class LocalLink implements Link {
     }
     this.#views.clear();
     this.#connection.close();
+    this.#side?.close();
     this.#hungUp();
     await this.#transport.settle();
   }

@@ -15,7 +15,7 @@ const PATIENCE_MS = 20_000;
 const PAUSE_MS = 2;
 
 export class SocketTransport implements Transport {
-  readonly mode = 'sockets';
+  readonly mode = 'sockets' as const;
   readonly needs: KernelNeeds;
   readonly #daemon: TestDaemon;
   /** How much of the daemon's log has been looked at. */
@@ -33,12 +33,20 @@ export class SocketTransport implements Transport {
     return new SocketTransport(needs, daemon);
   }
 
+  get socketPath(): string {
+    return this.#daemon.socketPath;
+  }
+
   async connect(): Promise<Link> {
     const connection = await connect(this.#daemon.socketPath, {
       maxFrameBytes: MAX_FRAME_BYTES,
       highWaterBytes: Number.POSITIVE_INFINITY,
     });
     return new SocketLink(connection, this.#daemon.socketPath);
+  }
+
+  observe(): Promise<Link> {
+    return this.connect();
   }
 
   async finish<T>(promise: Promise<T>): Promise<T> {
@@ -77,6 +85,14 @@ export class SocketTransport implements Transport {
     this.#read = this.#daemon.process.output.length;
     // A time-out is an error of the device; what has a stack is one of the kernel.
     return lines.filter((line) => /"level":(50|60)/.test(line) && line.includes('"err":'));
+  }
+
+  async interrupt(): Promise<void> {
+    throw new Error('no signal reaches a connection');
+  }
+
+  async rest(): Promise<void> {
+    // Each file is a connection of this process.
   }
 
   async close(): Promise<void> {

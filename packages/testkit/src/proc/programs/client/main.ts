@@ -169,6 +169,28 @@ const steps = {
     return { token: shared.token, sob: syncObject.index, monitor: monitor.index, seq: submission.seq };
   },
 
+  /** The token of this file's sync objects. */
+  async exportSyncObjects({ file: index }: { file: number }) {
+    const file = fileOf(index);
+    const shared = await file.device.exportSync(await leaseOf(file));
+    file.exports.push(shared);
+    return { token: shared.token };
+  },
+
+  /** Submits a stream that waits until one of this file's sync objects reaches 1, and only then raises one of another's. */
+  async passOn(args: { file: number; queue: number; object: number; token: string; target: number }) {
+    const file = fileOf(args.file);
+    const lease = await leaseOf(file);
+    const imported = await importOnce(file, args.token);
+    const syncObject = lease.object(args.object);
+    const monitor = lease.monitor(args.object);
+    const submission = await run(file.device, args.queue, (cb) =>
+      cb.waitFor({ syncObject, monitor, value: 1, queue: args.queue }).signal(imported.object(args.target)),
+    );
+    file.blocked.push(submission);
+    return { sob: syncObject.index, seq: submission.seq };
+  },
+
   /** Resolves when every stream that blockStream submitted is through. */
   async released({ file }: { file: number }) {
     await Promise.all(
