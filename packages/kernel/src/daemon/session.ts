@@ -173,7 +173,8 @@ export class Session {
       return;
     }
     if (this.file !== undefined || this.importer !== undefined) {
-      const left = this.calls.size === 0 ? '' : ` with ${this.calls.size} ${this.calls.size === 1 ? 'call' : 'calls'} unanswered`;
+      const left =
+        this.calls.size === 0 ? '' : ` with ${this.calls.size} ${this.calls.size === 1 ? 'call' : 'calls'} unanswered`;
       this.tell(left === '' ? 'info' : 'warning', `closed ${this.nodeName}${left}`);
     }
     this.#countLeft();
