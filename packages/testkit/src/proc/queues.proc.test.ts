@@ -190,7 +190,7 @@ describe('ps and bufs', () => {
       },
       { kind: 'sync-objects', exporter: { pid: importer.pid, device: 1, alive: true }, importers: [] },
     ]);
-    const shown = await text('bufs');
+    const shown = await text('bufs', '--brief');
     expect(shown).toMatch(
       new RegExp(`memory +1 MiB +- +pid ${exporter.pid} on device 0 .* pid ${importer.pid} on device 1`),
     );
