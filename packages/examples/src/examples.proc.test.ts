@@ -52,9 +52,10 @@ describe('examples', () => {
   });
 
   it('are-short-enough-to-be-read', () => {
-    for (const name of Object.keys(EXAMPLES)) {
-      const source = readFileSync(new URL(`./${name}.ts`, import.meta.url), 'utf8');
-      expect(source.trimEnd().split('\n').length, name).toBeLessThan(SHORT_LINES);
+    const tours = readdirSync(new URL('./tours/', import.meta.url)).map((file) => `tours/${file}`);
+    for (const file of [...Object.keys(EXAMPLES).map((name) => `${name}.ts`), ...tours]) {
+      const source = readFileSync(new URL(`./${file}`, import.meta.url), 'utf8');
+      expect(source.trimEnd().split('\n').length, file).toBeLessThan(SHORT_LINES);
     }
   });
 });

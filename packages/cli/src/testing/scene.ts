@@ -155,7 +155,13 @@ export class Scene {
     });
   }
 
-  packet(who: Who, seq: number, queue: string, sob: number, more: { ahead?: number; adds?: number } = {}) {
+  packet(
+    who: Who,
+    seq: number,
+    queue: string,
+    sob: number,
+    more: { ahead?: number; adds?: number | null; sets?: number | null } = {},
+  ) {
     return { ...who, asid: asidOf(who), seq, queue, ahead: 0, text: `MSG_SHORT SOB E_N ${sob} +1`, adds: 1, ...more };
   }
 

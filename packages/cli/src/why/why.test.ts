@@ -44,6 +44,23 @@ function only(scene: Scene, asked: Asked = null): Cause & { document: WhyDocumen
   return { ...(document.causes[0] as Cause), document };
 }
 
+describe('a packet that sets a sync object', () => {
+  const withPacket = (sets: number) => {
+    const scene = blocked();
+    const packets = [scene.packet(A, 7, 'DMA_0_0', 8, { adds: null, sets })];
+    scene.signallers(0, 8, { packets, holders: [scene.holder(A, 'loader', 'owner')] });
+    return only(scene);
+  };
+
+  it('to what is awaited counts as a signal', () => {
+    expect(withPacket(1).kind).toBe('behind itself');
+  });
+
+  it('to less does not', () => {
+    expect(withPacket(0).kind).toBe('nobody signals');
+  });
+});
+
 describe('deadlock', () => {
   it('of two processes on two devices', () => {
     const cause = only(ring([A, B]));
