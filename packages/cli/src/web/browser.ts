@@ -4,7 +4,6 @@
  * Owns: what it is looking at and what it has been told; that one which does not read costs no memory, and is let go after a while.
  * Must not know: how it came to be let in.
  */
-import type { Snapshot } from '@pedrera/uapi';
 import type { ServerMessage, WhyRequest } from '@pedrera/web';
 import type { RawData, WebSocket } from 'ws';
 import { WHY_SECTIONS } from '../why/why.js';
@@ -78,8 +77,7 @@ export class Browser implements Watcher {
     this.#asking = true;
     let text: string;
     try {
-      const snapshot: Snapshot = await this.#feed.ask(WHY_SECTIONS);
-      text = whyText(snapshot, request);
+      text = await whyText(() => this.#feed.ask(WHY_SECTIONS), request);
     } catch (error) {
       text = `cannot tell: ${error instanceof Error ? error.message : String(error)}`;
     } finally {

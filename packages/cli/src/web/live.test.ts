@@ -140,19 +140,20 @@ describe('requests', () => {
 });
 
 describe('why', () => {
-  it('tells two contexts with the same number of a submission apart', () => {
+  it('tells two contexts with the same number of a submission apart', async () => {
     const scene = new Scene();
     const [a, b] = [scene.client({ pid: 4711, device: 0 }, 'a.js'), scene.client({ pid: 4712, device: 1 }, 'b.js')];
     for (const who of [a, b]) {
       scene.submission(who, 7, 'DMA_0_0');
       scene.queue(who, 'DMA_0_0', [scene.monitor(3, 8, 0, 1)], { seq: 7 });
     }
-    const text = whyText(scene.snapshot, { pid: 4712, submission: { device: 1, asid: 12, seq: 7 }, columns: 100 });
+    const look = () => Promise.resolve(scene.snapshot);
+    const text = await whyText(look, { pid: 4712, submission: { device: 1, asid: 12, seq: 7 }, columns: 100 });
     expect(text).toContain('b.js');
     expect(text).not.toContain('a.js');
     // It has ended: what else does the process wait for?
-    expect(
-      whyText(scene.snapshot, { pid: 4711, submission: { device: 0, asid: 11, seq: 99 }, columns: 100 }),
-    ).toContain('a.js');
+    expect(await whyText(look, { pid: 4711, submission: { device: 0, asid: 11, seq: 99 }, columns: 100 })).toContain(
+      'a.js',
+    );
   });
 });

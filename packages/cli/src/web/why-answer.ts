@@ -2,16 +2,25 @@
 import type { Snapshot } from '@pedrera/uapi';
 import type { WhyRequest } from '@pedrera/web';
 import { makeStyle } from '../text/style.js';
+import { confirmed, needsAnotherLook } from '../why/confirm.js';
+import type { WhyDocument } from '../why/document.js';
 import { renderWhy } from '../why/render.js';
 import { explain } from '../why/why.js';
 
-/** Text as on a terminal with colours. Names of programs in it are printable: no escape is theirs. */
-export function whyText(snapshot: Snapshot, { pid, submission, columns }: Omit<WhyRequest, 'type' | 'id'>): string {
-  const style = makeStyle(columns, true);
+type Question = Omit<WhyRequest, 'type' | 'id'>;
+
+/** Text as on a terminal with colours. Names of programs in it are printable: no escape is theirs. `look` is asked once or twice. */
+export async function whyText(look: () => Promise<Snapshot>, question: Question): Promise<string> {
+  const first = whyDocument(await look(), question);
+  const document = needsAnotherLook(first) ? confirmed(first, whyDocument(await look(), question)) : first;
+  return renderWhy(document, makeStyle(question.columns, true));
+}
+
+function whyDocument(snapshot: Snapshot, { pid, submission }: Question): WhyDocument {
   if (submission !== null) {
     const document = explain(snapshot, submission);
     // The submission may have ended in the meantime; the process may have other waits.
-    if (document.causes.length > 0) return renderWhy(document, style);
+    if (document.causes.length > 0) return document;
   }
-  return renderWhy(explain(snapshot, { pid }), style);
+  return explain(snapshot, { pid });
 }
