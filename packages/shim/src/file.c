@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* close(2) of a device returns when the device is free again (uapi.md 1.7). Somebody else may hold the file: then this long. */
@@ -132,14 +131,53 @@ struct pd_file *pd_get_file_by_ino(ino_t ino) {
   return file;
 }
 
+static bool is_daemons_address(const struct sockaddr_un *address) {
+  const char *path = pd_socket_path();
+  return path != NULL && address->sun_family == AF_UNIX && strncmp(address->sun_path, path, sizeof address->sun_path) == 0;
+}
+
 /* A connection to the daemon, whoever made it. */
 static bool is_daemons(int fd) {
   struct sockaddr_un address;
   socklen_t size = sizeof address;
-  const char *path = pd_socket_path();
   memset(&address, 0, sizeof address);
-  return path != NULL && PD_CALL(SYS_getpeername, fd, &address, &size, 0, 0, 0) == 0 && address.sun_family == AF_UNIX &&
-         strncmp(address.sun_path, path, sizeof address.sun_path) == 0;
+  return PD_CALL(SYS_getpeername, fd, &address, &size, 0, 0, 0) == 0 && is_daemons_address(&address);
+}
+
+/* Connections to the daemon that the program made without the library, such as Node's: whoever made them speaks for itself. */
+static struct {
+  ino_t *inos;
+  size_t count, room;
+} outside;
+
+void pd_note_connect(int fd, const struct sockaddr_un *address) {
+  struct stat st;
+  if (!is_daemons_address(address) || pd_fstat(fd, &st) != 0) {
+    return;
+  }
+  pthread_mutex_lock(&files_lock);
+  if (outside.count == outside.room) {
+    size_t room = outside.room == 0 ? 16 : 2 * outside.room;
+    ino_t *inos = realloc(outside.inos, room * sizeof *inos);
+    if (inos != NULL) {
+      outside.inos = inos;
+      outside.room = room;
+    }
+  }
+  if (outside.count < outside.room) {
+    outside.inos[outside.count++] = st.st_ino;
+  }
+  pthread_mutex_unlock(&files_lock);
+}
+
+/* With the lock. */
+static bool is_outside(ino_t ino) {
+  for (size_t i = 0; i < outside.count; i++) {
+    if (outside.inos[i] == ino) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /* With the lock. A side connection, on which nothing may be said. */
@@ -159,9 +197,9 @@ static struct pd_file *adopt(int fd, ino_t ino) {
     return NULL;
   }
   pthread_mutex_lock(&files_lock);
-  bool side = is_side(ino);
+  bool spoken_for = is_side(ino) || is_outside(ino);
   pthread_mutex_unlock(&files_lock);
-  struct pd_file *file = side ? NULL : new_file(ino, fd);
+  struct pd_file *file = spoken_for ? NULL : new_file(ino, fd);
   if (file == NULL) {
     return NULL;
   }

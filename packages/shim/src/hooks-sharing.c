@@ -37,6 +37,16 @@ static void share_sent(const struct msghdr *message) {
   }
 }
 
+PD_EXPORT int connect(int fd, const struct sockaddr *address, socklen_t size) {
+  struct sockaddr_un copy;
+  size_t bytes = size < sizeof copy ? size : sizeof copy;
+  memset(&copy, 0, sizeof copy);
+  if (pd_active() && address != NULL && pd_copy_in(&copy, (uint64_t)(uintptr_t)address, bytes)) {
+    pd_note_connect(fd, &copy);
+  }
+  return (int)pd_result(PD_CALL(SYS_connect, fd, address, size, 0, 0, 0));
+}
+
 PD_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   share_sent(message);
   return pd_result(PD_CALL(SYS_sendmsg, fd, message, flags, 0, 0, 0));

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #define PD_EXPORT __attribute__((visibility("default")))
 
@@ -173,6 +174,8 @@ int pd_open_node(const struct pd_node *node, int flags);
 /* The open file behind a descriptor, for as long as it is used; NULL for any other descriptor. */
 struct pd_file *pd_get_file(int fd);
 void pd_put_file(struct pd_file *file);
+/* The program is about to connect `fd` to `address` by itself. */
+void pd_note_connect(int fd, const struct sockaddr_un *address);
 struct pd_file *pd_get_file_by_ino(ino_t ino);
 /* Any file of a device's primary node, with a descriptor of it. */
 struct pd_file *pd_get_primary(int *fd);

@@ -55,6 +55,20 @@ describe.skipIf(missing !== undefined)(`C programs${missing === undefined ? '' :
     expect(await run(...options, '--', program)).toEqual({ out: `${name}: good\n`, err: '', ending: '0' });
   });
 
+  it('a-program-that-connects-by-itself-is-left-alone', async () => {
+    const program = `
+      import { openDevice, Queue } from ${JSON.stringify(import.meta.resolve('@pedrera/thunk'))};
+      const dev = await openDevice(0);
+      const cb = await dev.createCommandBuffer();
+      cb.nop();
+      const cs = await dev.submit({ queue: Queue.DMA_0_0, cb });
+      await cs.wait({ timeoutMs: 10000 });
+      await dev.close();
+      console.log('node: good');`;
+    const command = [process.execPath, '--input-type=module', '-e', program];
+    expect(await run('--', ...command)).toEqual({ out: 'node: good\n', err: '', ending: '0' });
+  });
+
   it('leaks-name-what-a-program-held', async () => {
     const { out, err, ending } = await run('--leaks', '--', compile('left'));
     expect({ out, ending }).toEqual({ out: 'left: good\n', ending: '1' });
