@@ -8,7 +8,7 @@ export const demo = defineCommand({
   details:
     'Starts a daemon of its own and the client processes: a loader streams the file into the memory of device 0; on each further ' +
     'device a relay copies it from its neighbour, peer to peer, released chunk by chunk from inside the command streams; a ' +
-    'reader brings it back. Checks the SHA-256 and leaves nothing behind.',
+    'reader brings it back, released in the same way. Checks the SHA-256 and leaves nothing behind.',
   arguments: [{ name: 'file', summary: 'the file to move (default: a picture of a quarry)', required: false }],
   options: {
     devices: integer({

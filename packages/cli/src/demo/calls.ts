@@ -27,10 +27,10 @@ export type LoaderCalls = {
 export type RelayCalls = {
   /** Opens the device, allocates memory and leases a sync object and a monitor, and exports memory and sync object. */
   prepare: { params: DeviceParams; result: { readonly memoryToken: string; readonly syncToken: string } };
-  /** Imports the source, and hands in all the work. `nextSyncToken`: of the relay behind this one. */
+  /** Imports the source, and hands in all the work. `nextSyncToken`: of whoever comes behind this relay. */
   submit: {
-    params: { readonly sourceToken: string; readonly nextSyncToken: string | null };
-    result: { readonly queue: string; readonly lease: SyncLease };
+    params: { readonly sourceToken: string; readonly nextSyncToken: string };
+    result: HandedIn;
   };
   /** Returns when all of it is done. */
   finish: { params: null; result: RelayReport };
@@ -38,10 +38,20 @@ export type RelayCalls = {
 };
 
 export type ReaderCalls = {
-  prepare: { params: DeviceParams; result: null };
-  read: { params: { readonly sourceToken: string }; result: ReadReport };
+  /** Opens the device, leases a sync object and a monitor, and exports the sync object. */
+  prepare: { params: DeviceParams; result: { readonly syncToken: string } };
+  /** Imports the source, and hands in as many reads as there are staging buffers. */
+  submit: { params: { readonly sourceToken: string }; result: HandedIn };
+  /** Hashes what has arrived, hands in the rest of the reads, and returns when all of it is hashed. */
+  finish: { params: null; result: ReadReport };
   close: { params: null; result: null };
 };
+
+/** Work that waits in a stream until something is counted. */
+export interface HandedIn {
+  readonly queue: string;
+  readonly lease: SyncLease;
+}
 
 export interface SyncLease {
   readonly dcore: number;
@@ -61,7 +71,9 @@ export interface RelayReport {
 }
 
 export interface ReadReport {
-  readonly startMs: number;
+  /** When the chunk was in host memory, by chunk. */
+  readonly doneMs: readonly number[];
+  /** When the last one was hashed. */
   readonly endMs: number;
   readonly sha256: string;
 }

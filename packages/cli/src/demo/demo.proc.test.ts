@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { isAlive } from '../background/process-state.js';
 import { EXIT } from '../exit.js';
 import { runCli, startCli, temporaryDirectory } from '../testing/run-cli.js';
+import { reachedByArrows, type TraceEvent } from '../trace/testing/trace-events.js';
 import type { DemoDocument } from './report.js';
 
 const GONE_TIMEOUT_MS = 20_000;
@@ -34,14 +35,17 @@ function largeFile(directory: string): string {
 }
 
 describe('the demo', () => {
-  it('moves the default file, shows why the relay is blocked, and leaves nothing behind', async () => {
+  it('moves the default file, shows why relay and reader are blocked, and leaves nothing behind', async () => {
     using temporary = temporaryDirectory();
     const { code, out, err } = await runCli(['demo'], { TMPDIR: temporary.path });
     expect(err).toBe('');
     expect(code).toBe(EXIT.ok);
-    const { relay } = pidsIn(out);
+    const { relay, reader } = pidsIn(out);
     expect(out).toMatch(new RegExp(`DMA_1_0 +external +${relay} .* FENCE`));
-    expect(out).toMatch(/blocked at fence 0: needs 1, has 0; monitor E_N \d+ waits for SOB E_N \d+ >= 1, now 0/);
+    expect(out).toMatch(new RegExp(`DMA_1_1 +external +${reader} .* FENCE`));
+    expect(
+      out.match(/blocked at fence 0: needs 1, has 0; monitor E_N \d+ waits for SOB E_N \d+ >= 1, now 0/g),
+    ).toHaveLength(2);
     const sha256 = createHash('sha256').update(readFileSync('docs/demo/quarry.png')).digest('hex');
     expect(out).toContain(`${sha256}  of what came back: identical`);
     expect(readdirSync(temporary.path)).toEqual([]);
@@ -61,7 +65,7 @@ describe('the demo', () => {
     expect(steps).toEqual(['upload 0', 'relay 1', 'relay 2', 'read back 2']);
     expect(document.overlap).toHaveLength(2);
     const blocked = document.blocked.devices.map(({ queues }) => queues.filter((queue) => queue.blockedOn !== null));
-    expect(blocked.map((queues) => queues.length)).toEqual([0, 1, 1]);
+    expect(blocked.map((queues) => queues.length)).toEqual([0, 1, 2]);
     const { blockedOn } = blocked[2]?.[0] ?? {};
     expect(blockedOn?.fence).toEqual({ id: 0, target: 1, value: 0 });
     expect(blockedOn?.monitors[0]).toMatchObject({ dcore: 'E_N', mode: '>=', awaited: 1 });
@@ -76,6 +80,24 @@ describe('the demo', () => {
     const { code, out } = await runCli(['demo', file, '--json']);
     expect(code).toBe(EXIT.ok);
     expect((JSON.parse(out) as DemoDocument).sha256.identical).toBe(true);
+  });
+});
+
+describe('a recording of it', () => {
+  it('leads from the submit of the loader to the wake-up of the reader', async () => {
+    using temporary = temporaryDirectory();
+    const recording = path.join(temporary.path, 'demo.pedrera-trace');
+    const trace = path.join(temporary.path, 'demo.json');
+    const { code, out } = await runCli(['demo', '--record', recording]);
+    expect(code).toBe(EXIT.ok);
+    expect((await runCli(['trace', 'export', recording, '-o', trace])).code).toBe(EXIT.ok);
+    const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8')) as { traceEvents: TraceEvent[] };
+    const pids = pidsIn(out);
+    const submits = traceEvents.filter(({ ph, name, pid }) => ph === 'X' && name === 'CS' && pid === pids.loader);
+    const names = submits.flatMap((submit) =>
+      reachedByArrows(traceEvents, submit).map(({ name, pid }) => `${pid === pids.reader ? 'reader ' : ''}${name}`),
+    );
+    expect(names).toContain('reader WAIT_CS');
   });
 });
 
@@ -115,7 +137,7 @@ describe('ended from outside', () => {
   it('nobody reads what it says: cleans up', async () => {
     using temporary = temporaryDirectory();
     const running = startCli(['demo', largeFile(temporary.path)], { TMPDIR: temporary.path });
-    const pids = pidsIn(await running.outputMatching(/will read back/));
+    const pids = pidsIn(await running.outputMatching(/the read of chunk/));
     running.child.stdout?.destroy();
     const { code } = await running.finished;
     expect(code).toBe(EXIT.interrupted);

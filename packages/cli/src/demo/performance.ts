@@ -4,9 +4,9 @@
  * Owns: the daemon and the client processes from the first call to the last.
  * Must not know: how a role does its part (loader/, relay/, reader/), or what is done about a failure (demo.ts).
  *
- * The order matters. The relays' work is handed in before the loader has sent anything, so all of it waits in the command
- * streams; from then on nobody on the host tells a relay to go on. The loader's stream counts chunks into a sync object of the
- * first relay, that relay's stream into one of the second, and so on.
+ * The order matters. The relays' work and the reader's first reads are handed in before the loader has sent anything, so all of it
+ * waits in the command streams; from then on nobody on the host tells anybody to go on. The loader's stream counts chunks into a
+ * sync object of the first relay, that relay's stream into one of the second, and so on, the last one's into one of the reader.
  */
 import path from 'node:path';
 import type { Context } from '../command.js';
@@ -68,11 +68,11 @@ export async function perform(stage: Stage): Promise<{ document: DemoDocument; t
     await recording;
   }
 
-  const arrival = await prepare(stage, { cast, story, socketPath: daemon.socketPath });
-  const relayPids = cast.relays.map(({ pid }) => pid);
-  const blocked = await untilBlocked(session, relayPids);
-  story.blocked(renderQueues(blocked, context.style, false), relayPids.length);
-  const timings = await move(cast, plan, arrival);
+  await prepare(stage, { cast, story, socketPath: daemon.socketPath });
+  const waiting = [...cast.relays, cast.reader].map(({ pid }) => pid);
+  const blocked = await untilBlocked(session, waiting);
+  story.blocked(renderQueues(blocked, context.style, false), cast.relays.length);
+  const timings = await move(cast, plan);
   const onDisk = await hashFile(file);
   await closeAll(cast);
   await untilForgotten(session);
@@ -86,7 +86,7 @@ export async function perform(stage: Stage): Promise<{ document: DemoDocument; t
     chunks: plan.chunks,
     devices,
     transfers: transfersOf(timings),
-    overlap: overlapsOf(timings),
+    ...overlapsOf(timings),
     sha256: { file: onDisk, readBack, identical: onDisk === readBack },
     blocked,
   };
@@ -125,14 +125,11 @@ interface Preparation {
   readonly socketPath: string;
 }
 
-/**
- * Opens devices, allocates and exports memory, connects the processes by tokens, and hands in the relays' work.
- * Returns the token of the memory in which everything will arrive.
- */
-async function prepare({ file, plan, devices }: Stage, { cast, story, socketPath }: Preparation): Promise<string> {
+/** Opens devices, allocates and exports memory, connects the processes by tokens, and hands in what is to wait in streams. */
+async function prepare({ file, plan, devices }: Stage, { cast, story, socketPath }: Preparation): Promise<void> {
   const { loader, relays, reader } = cast;
   const common = { socketPath, plan };
-  const [source, stations] = await Promise.all([
+  const [source, stations, destination] = await Promise.all([
     loader.call('prepare', { ...common, device: 0, file: file.path }),
     Promise.all(relays.map((relay, i) => relay.call('prepare', { ...common, device: i + 1 }))),
     reader.call('prepare', { ...common, device: devices - 1 }),
@@ -142,22 +139,23 @@ async function prepare({ file, plan, devices }: Stage, { cast, story, socketPath
   const submitted = await Promise.all(
     relays.map((relay, i) => {
       const sourceToken = (i === 0 ? source : stations[i - 1])?.memoryToken ?? '';
-      return relay.call('submit', { sourceToken, nextSyncToken: stations[i + 1]?.syncToken ?? null });
+      const { syncToken: nextSyncToken } = stations[i + 1] ?? destination;
+      return relay.call('submit', { sourceToken, nextSyncToken });
     }),
   );
+  const reading = await reader.call('submit', { sourceToken: stations.at(-1)?.memoryToken ?? '' });
   submitted.forEach(({ queue, lease }, i) => {
     story.relay(relays[i] as RoleProcess<RelayCalls>, { device: i + 1, queue, lease, plan });
   });
-  story.reader(reader, devices - 1);
-  return stations.at(-1)?.memoryToken ?? '';
+  story.reader(reader, { device: devices - 1, ...reading });
 }
 
-async function move({ loader, relays, reader }: Cast, plan: Plan, sourceToken: string): Promise<Timings> {
-  const [upload, relayed] = await Promise.all([
+async function move({ loader, relays, reader }: Cast, plan: Plan): Promise<Timings> {
+  const [upload, relayed, read] = await Promise.all([
     loader.call('upload', null),
     Promise.all(relays.map((relay) => relay.call('finish', null))),
+    reader.call('finish', null),
   ]);
-  const read = await reader.call('read', { sourceToken });
   const pids = { loader: loader.pid, relays: relays.map((relay) => relay.pid), reader: reader.pid };
   return { plan, upload, relays: relayed, read, pids };
 }

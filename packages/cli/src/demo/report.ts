@@ -17,8 +17,10 @@ export interface DemoDocument {
   readonly devices: number;
   readonly transfers: readonly Transfer[];
   readonly overlap: readonly Overlap[];
+  /** How many chunks were back in host memory when the last one left it. */
+  readonly chunksBackBeforeLastArrived: number;
   readonly sha256: { readonly file: string; readonly readBack: string; readonly identical: boolean };
-  /** The queues at the moment when the relays were blocked, and nothing had been uploaded. */
+  /** The queues at the moment when relays and reader were blocked, and nothing had been uploaded. */
   readonly blocked: QueuesSnapshot;
 }
 
@@ -52,19 +54,28 @@ export function transfersOf({ plan, upload, relays, read, pids }: Timings): Tran
     ms,
     bytesPerSecond: ms > 0 ? Math.round((plan.sizeBytes * 1000) / ms) : 0,
   });
-  // A relay has something to do from the moment the first chunk is in the memory of device 0.
+  // The others have something to do from the moment the first chunk is in the memory of device 0.
   const firstArrival = upload.doneMs[0] ?? upload.startMs;
   return [
     timed('upload', { device: 0, pid: pids.loader }, upload.endMs - upload.startMs),
     ...relays.map((relay, i) =>
       timed('relay', { device: i + 1, pid: pids.relays[i] ?? 0 }, (relay.doneMs.at(-1) ?? firstArrival) - firstArrival),
     ),
-    timed('read back', { device: relays.length, pid: pids.reader }, read.endMs - read.startMs),
+    timed('read back', { device: relays.length, pid: pids.reader }, read.endMs - firstArrival),
   ];
 }
 
-export function overlapsOf({ plan, upload, relays }: Timings): Overlap[] {
+/** How far everybody behind the loader had come when the last chunk had arrived in the memory of device 0. */
+export function overlapsOf(timings: Timings): Pick<DemoDocument, 'overlap' | 'chunksBackBeforeLastArrived'> {
+  const { upload, read } = timings;
   const lastArrival = upload.doneMs.at(-1) ?? upload.endMs;
+  return {
+    overlap: relayOverlaps(timings, lastArrival),
+    chunksBackBeforeLastArrived: read.doneMs.filter((done) => done < lastArrival).length,
+  };
+}
+
+function relayOverlaps({ plan, relays }: Timings, lastArrival: number): Overlap[] {
   return relays.map(({ doneMs }, i) => {
     const before = doneMs.filter((done) => done < lastArrival).length;
     const chunks = Array.from({ length: before }, (_, submission) => chunksOf(plan, submission).length);
@@ -102,6 +113,7 @@ export function renderDemo(document: DemoDocument, style: Style): string {
       ({ device, chunksDoneBeforeLastArrived }) =>
         `overlap: ${formatCount(chunksDoneBeforeLastArrived)} of ${plural(document.chunks, 'chunk')} had reached device ${device} before the last one had reached device 0`,
     ),
+    `overlap: ${formatCount(document.chunksBackBeforeLastArrived)} of ${plural(document.chunks, 'chunk')} were back in host memory by then`,
     '',
     `sha256  ${file}  of the file`,
     `sha256  ${readBack}  of what came back: ${identical ? style.green('identical') : style.red('DIFFERENT')}`,

@@ -1,8 +1,11 @@
-/** What the roles that touch host memory have in common. */
+/** What the roles that hand in work have in common. */
 import type { WaitResult } from '@pedrera/thunk';
 
 /** One for the device, one for us. */
 export const STAGING_BUFFERS = 2;
+
+/** Work waits for a file of any size to be read; the default is for work that only waits for a device. */
+export const TIMEOUT_SEC = 6 * 3600;
 
 /** Milliseconds of CLOCK_MONOTONIC, as the daemon's completion times are. */
 export function nowMs(): number {

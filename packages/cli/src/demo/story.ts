@@ -5,7 +5,7 @@ import { DCORE_NAMES } from '@pedrera/hw';
 import type { Context } from '../command.js';
 import { wrap } from '../text/table.js';
 import { formatHex, formatSize, plural } from '../text/units.js';
-import type { SyncLease } from './calls.js';
+import type { HandedIn } from './calls.js';
 import type { Plan } from './plan.js';
 
 interface Actor {
@@ -41,22 +41,29 @@ export class Story {
     ]);
   }
 
-  relay(actor: Actor, place: { device: number; queue: string; lease: SyncLease; plan: Plan }): void {
-    const { device, queue, lease, plan } = place;
-    const sob = `SOB ${DCORE_NAMES[lease.dcore]} ${lease.syncObject}`;
+  relay(actor: Actor, place: HandedIn & { device: number; plan: Plan }): void {
+    const { device, queue, plan } = place;
+    const sob = sobOf(place);
     this.#act(actor, [
       `device ${device}: imported the HBM of device ${device - 1}; exported its own HBM, and ${sob} to count chunks in`,
       `handed in ${plural(plan.submissions, 'submission')} on ${queue}: the copy of chunk k waits in the stream until ${sob} >= k`,
     ]);
   }
 
-  reader(actor: Actor, device: number): void {
-    this.#act(actor, [`device ${device}: will read back what arrives there`]);
+  reader(actor: Actor, place: HandedIn & { device: number }): void {
+    const { device, queue } = place;
+    const sob = sobOf(place);
+    this.#act(actor, [
+      `device ${device}: imported the HBM of the relay there; exported ${sob} to count chunks in`,
+      `handed in the first reads on ${queue}: the read of chunk k waits in the stream until ${sob} >= k`,
+    ]);
   }
 
   blocked(table: string, relays: number): void {
-    const who = relays === 1 ? 'The relay is blocked, and by this' : 'The relays are blocked, and by this';
-    this.#say(`\nNo byte of the file has been sent yet. ${who}:\n$ pedrera queues\n${table}\n`);
+    const who = relays === 1 ? 'The relay and the reader' : 'The relays and the reader';
+    this.#say(
+      `\nNo byte of the file has been sent yet. ${who} are blocked, and by this:\n$ pedrera queues\n${table}\n`,
+    );
   }
 
   #act({ name, pid }: Actor, sentences: readonly string[]): void {
@@ -67,4 +74,8 @@ export class Story {
       for (const line of wrap(sentence.split(' '), this.#width, indent)) this.#say(line);
     });
   }
+}
+
+function sobOf({ lease }: HandedIn): string {
+  return `SOB ${DCORE_NAMES[lease.dcore]} ${lease.syncObject}`;
 }

@@ -1,22 +1,30 @@
 /**
- * The reader's process: brings memory that another process exported back to the host, and hashes it on the way.
+ * The reader's process: brings memory that another process exported back to the host chunk by chunk as the chunks arrive there,
+ * and hashes it on the way.
  *
- * Must not know: what the bytes should be.
+ * Each read waits in the command stream for its chunk to be counted; what wakes this process is the end of the read.
+ * Must not know: what the bytes should be, or who counts.
  */
 import { createHash } from 'node:crypto';
 import {
   type CommandBuffer,
+  Dcore,
   type Device,
   type HostBuffer,
   type ImportedBuffer,
+  type Monitor,
   openDevice,
   Queue,
   type Submission,
+  type SyncObject,
 } from '@pedrera/thunk';
 import type { ReaderCalls, ReadReport } from '../calls.js';
 import { chunkAt, type Plan } from '../plan.js';
 import { serveRole } from '../role-server.js';
-import { nowMs, STAGING_BUFFERS } from '../staging.js';
+import { completionMs, nowMs, STAGING_BUFFERS, TIMEOUT_SEC } from '../staging.js';
+
+const QUEUE_NAME = 'DMA_1_1';
+const QUEUE = Queue[QUEUE_NAME];
 
 interface Slot {
   readonly staging: HostBuffer;
@@ -25,16 +33,29 @@ interface Slot {
 
 serveRole<ReaderCalls>(async ({ socketPath, device: index, plan }) => {
   const device = await openDevice(index, { socketPath, program: 'pedrera demo: reader' });
+  const lease = await device.leaseSync({ dcore: Dcore.E_N, syncObjects: 1, monitors: 1 });
+  const { token } = await device.exportSync(lease, 0, 1);
   const slots = await Promise.all(
     Array.from({ length: STAGING_BUFFERS }, async () => ({
       staging: await device.allocHost(plan.chunkBytes, { populate: true }),
       packets: await device.createCommandBuffer(),
     })),
   );
+  const count = lease.object(0);
+  let reading: Reading | undefined;
   return {
-    result: null,
+    result: { syncToken: token },
     calls: {
-      read: async ({ sourceToken }) => read({ device, plan, slots, source: await device.importDmaBuf(sourceToken) }),
+      submit: async ({ sourceToken }) => {
+        const source = await device.importDmaBuf(sourceToken);
+        reading = new Reading({ device, plan, slots, source, count, monitor: lease.monitor(0) });
+        await reading.begin();
+        return { queue: QUEUE_NAME, lease: { dcore: lease.dcore, syncObject: count.index } };
+      },
+      finish: async () => {
+        if (reading === undefined) throw new Error('nothing to read: submit first');
+        return reading.finish();
+      },
       close: async () => {
         await device.close();
         return null;
@@ -48,29 +69,50 @@ interface Reader {
   readonly plan: Plan;
   readonly slots: readonly Slot[];
   readonly source: ImportedBuffer;
+  readonly count: SyncObject;
+  readonly monitor: Monitor;
 }
 
-/** The device copies one chunk while the chunk before it is hashed. */
-async function read(reader: Reader): Promise<ReadReport> {
-  const { plan, slots } = reader;
-  const hash = createHash('sha256');
-  const startMs = nowMs();
-  let before: { submission: Submission; slot: Slot; size: number } | undefined;
-  for (let index = 0; index <= plan.chunks; index++) {
-    const slot = slots[index % slots.length] as Slot;
-    const current = index < plan.chunks ? await request(reader, slot, index) : undefined;
-    if (before !== undefined) {
-      await before.submission.wait();
-      hash.update(before.slot.staging.bytes.subarray(0, before.size));
-    }
-    before = current;
+/** One read is under way for each slot; while one is hashed, the others arrive. */
+class Reading {
+  readonly #reader: Reader;
+  readonly #underWay: Submission[] = [];
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
   }
-  return { startMs, endMs: nowMs(), sha256: hash.digest('hex') };
-}
 
-async function request({ device, plan, source }: Reader, slot: Slot, index: number) {
-  const { offset, size } = chunkAt(plan, index);
-  slot.packets.reset().linDma({ from: source, fromOffset: offset, to: slot.staging, size });
-  const submission = await device.submit({ queue: Queue.DMA_1_1, cb: slot.packets });
-  return { submission, slot, size };
+  async begin(): Promise<void> {
+    const { plan, slots } = this.#reader;
+    for (let index = 0; index < Math.min(slots.length, plan.chunks); index++) await this.#request(index);
+  }
+
+  async finish(): Promise<ReadReport> {
+    const { plan, slots } = this.#reader;
+    const hash = createHash('sha256');
+    const doneMs: number[] = [];
+    for (let index = 0; index < plan.chunks; index++) {
+      const submission = this.#underWay.shift() as Submission;
+      doneMs.push(completionMs(await submission.wait()));
+      hash.update(this.#slot(index).staging.bytes.subarray(0, chunkAt(plan, index).size));
+      if (index + slots.length < plan.chunks) await this.#request(index + slots.length);
+    }
+    return { doneMs, endMs: nowMs(), sha256: hash.digest('hex') };
+  }
+
+  async #request(index: number): Promise<void> {
+    const { device, plan, source, count, monitor } = this.#reader;
+    const { staging, packets } = this.#slot(index);
+    const { offset, size } = chunkAt(plan, index);
+    packets
+      .reset()
+      .waitFor({ syncObject: count, monitor, value: index + 1, queue: QUEUE })
+      .linDma({ from: source, fromOffset: offset, to: staging, size });
+    this.#underWay.push(await device.submit({ queue: QUEUE, cb: packets, timestamp: true, timeoutSec: TIMEOUT_SEC }));
+  }
+
+  #slot(index: number): Slot {
+    const { slots } = this.#reader;
+    return slots[index % slots.length] as Slot;
+  }
 }

@@ -1,6 +1,6 @@
 /**
  * A relay's process: copies memory of another process on another device into HBM of its own device, peer to peer, chunk by
- * chunk as the chunks arrive there, and counts on for the relay behind it.
+ * chunk as the chunks arrive there, and counts on for whoever comes behind it.
  *
  * All of its work is handed in before there is any data. What lets a chunk pass is in the command stream: a monitor watches
  * the sync object that the source's stream counts in, and raises this stream's fence.
@@ -21,15 +21,12 @@ import { PAGE_SIZE } from '@pedrera/uapi';
 import type { RelayCalls, RelayReport } from '../calls.js';
 import { chunksOf, type Plan } from '../plan.js';
 import { serveRole } from '../role-server.js';
-import { completionMs } from '../staging.js';
+import { completionMs, TIMEOUT_SEC } from '../staging.js';
 
 const QUEUE_NAME = 'DMA_1_0';
 const QUEUE = Queue[QUEUE_NAME];
-/** A wait in E_N (40), a LIN_DMA (24), and a message to the next relay (16). */
+/** A wait in E_N (40), a LIN_DMA (24), and a message to whoever comes next (16). */
 const BYTES_PER_CHUNK = 80;
-/** The work waits for a file of any size to be read; the default is for work that only waits for a device. */
-const TIMEOUT_SEC = 6 * 3600;
-
 serveRole<RelayCalls>(async ({ socketPath, device: index, plan }) => {
   const device = await openDevice(index, { socketPath, program: 'pedrera demo: relay' });
   const memory = await device.allocHbm(plan.memoryBytes);
@@ -43,13 +40,13 @@ serveRole<RelayCalls>(async ({ socketPath, device: index, plan }) => {
     calls: {
       submit: async ({ sourceToken, nextSyncToken }) => {
         const source = await device.importDmaBuf(sourceToken);
-        const next = nextSyncToken === null ? undefined : (await device.importDmaBuf(nextSyncToken)).object(0);
+        const next = (await device.importDmaBuf(nextSyncToken)).object(0);
         await probe(device, source, memory);
         submissions = await submitAll(device, plan, (packets, chunk) => {
           packets.waitFor({ syncObject: count, monitor, value: chunk.index + 1, queue: QUEUE });
           const { offset, size } = chunk;
           packets.linDma({ from: source, fromOffset: offset, to: memory, toOffset: offset, size });
-          if (next !== undefined) packets.signal(next);
+          packets.signal(next);
         });
         return { queue: QUEUE_NAME, lease: { dcore: lease.dcore, syncObject: count.index } };
       },

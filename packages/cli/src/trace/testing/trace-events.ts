@@ -92,6 +92,44 @@ function checkAsync(events: readonly TraceEvent[]): string[] {
   return [...wrong, ...[...open.keys()].map((key) => `${key} never ends`)];
 }
 
+/**
+ * Slices to which arrows lead from `start`, themselves included. An arrow leads on from where the last one ended: from the same slice,
+ * one that holds it or one that it holds, at that moment or later.
+ */
+export function reachedByArrows(events: readonly TraceEvent[], start: TraceEvent): TraceEvent[] {
+  const threads = byThread(events);
+  const arrows = arrowsOf(events);
+  const reached = new Map<TraceEvent, number>([[start, start.ts]]);
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const { from, to } of arrows) {
+      if (
+        !slicesAt(threads, from).some((slice) => (reached.get(slice) ?? Number.POSITIVE_INFINITY) <= from.ts + EPSILON)
+      )
+        continue;
+      for (const slice of slicesAt(threads, to)) {
+        if ((reached.get(slice) ?? Number.POSITIVE_INFINITY) <= to.ts) continue;
+        reached.set(slice, to.ts);
+        grown = true;
+      }
+    }
+  }
+  return [...reached.keys()];
+}
+
+function arrowsOf(events: readonly TraceEvent[]): { from: TraceEvent; to: TraceEvent }[] {
+  const starts = new Map(events.filter(({ ph }) => ph === 's').map((event) => [event.id, event]));
+  return events.flatMap((to) => {
+    const from = to.ph === 'f' ? starts.get(to.id) : undefined;
+    return from === undefined ? [] : [{ from, to }];
+  });
+}
+
+function slicesAt(threads: ReadonlyMap<string, readonly TraceEvent[]>, { pid, tid, ts }: TraceEvent): TraceEvent[] {
+  const slices = threads.get(`${pid}/${tid}`) ?? [];
+  return slices.filter((slice) => slice.ts <= ts + EPSILON && ts <= slice.ts + (slice.dur ?? 0) + EPSILON);
+}
+
 /** Each arrow has one start and one end, and both lie in slices. */
 function checkFlows(events: readonly TraceEvent[]): string[] {
   const threads = byThread(events);
