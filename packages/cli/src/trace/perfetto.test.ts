@@ -143,10 +143,11 @@ describe('an export', () => {
   it('shows what never ended as going on to the end', () => {
     const events = exported(story());
     expect(events.find(({ ph, args }) => ph === 'e' && args?.unfinished === true)).toMatchObject({
-      name: 'submission 3',
+      name: 'submission on DMA_0_0',
+      id: 'hl0/1/3',
     });
     expect(events.find(({ args }) => args?.unanswered === true)).toMatchObject({ name: 'WAIT_CS' });
-    expect(events.find(({ ph, args }) => ph === 'e' && args?.error === 'EIO')).toMatchObject({ name: 'submission 1' });
+    expect(events.find(({ ph, args }) => ph === 'e' && args?.error === 'EIO')).toMatchObject({ id: 'hl0/1/1' });
   });
 
   it('overlapping calls of a connection go to lanes of their own', () => {

@@ -136,8 +136,7 @@ export class PerfettoExport {
     const { pid, device, asid, seq, timeNs, queues } = submit;
     const key = submissionKey(submit);
     this.#running.set(key, submit);
-    const on = queues.map(queueName).join(', ');
-    const args = { device: `hl${device}`, asid, seq, queues: on };
+    const args = { device: `hl${device}`, asid, seq, queues: queues.map(queueName).join(', ') };
     this.#out.push({ ...this.#async('b', submit, timeNs), args });
     this.#nameProcess(pid, `client (${pid})`, pid);
     this.#flows.submitted(submit);
@@ -147,7 +146,7 @@ export class PerfettoExport {
     const begun = this.#running.get(submissionKey(finish));
     if (begun === undefined) return;
     this.#running.delete(submissionKey(finish));
-    const end = this.#async('e', finish, finish.timeNs);
+    const end = this.#async('e', begun, finish.timeNs);
     this.#out.push(finish.error === null ? end : { ...end, args: { error: finish.error } });
   }
 
@@ -157,9 +156,10 @@ export class PerfettoExport {
     }
   }
 
+  /** Readers give each name a track of its own: there are as many as queues, not as submissions. */
   #async(ph: 'b' | 'e', submit: SubmitRecord, timeNs: number): Json {
-    const { pid, seq } = submit;
-    const name = `submission ${seq}`;
+    const { pid, queues } = submit;
+    const name = `submission on ${[...new Set(queues)].map(queueName).join(', ')}`;
     return { ph, cat: 'submission', name, id: submissionKey(submit), pid, tid: pid, ts: this.#ts(timeNs) };
   }
 
@@ -236,8 +236,9 @@ export class PerfettoExport {
 
   /** An arrow from one slice to another: both ends lie within theirs. */
   #flow(id: number, { name, from, fromNs, to, toNs, inferred }: Flow): void {
-    const common = { cat: 'flow', name, id, ...(inferred ? { args: { inferred: true } } : {}) };
-    this.#out.push({ ph: 's', ...common, pid: from.pid, tid: from.tid, ts: this.#ts(fromNs) });
+    const common = { cat: 'flow', name, id };
+    const args = inferred ? { args: { inferred: true } } : {};
+    this.#out.push({ ph: 's', ...common, ...args, pid: from.pid, tid: from.tid, ts: this.#ts(fromNs) });
     this.#out.push({ ph: 'f', bp: 'e', ...common, pid: to.pid, tid: to.tid, ts: this.#ts(toNs) });
   }
 
