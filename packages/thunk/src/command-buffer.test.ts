@@ -22,8 +22,8 @@ class FakeSession {
     this.device = device;
     this.node = `hl${device}`;
   }
-  checkOpen(what: string): void {
-    if (!this.open) throw new Error(`${what}: closed`);
+  checkOpen(what: string | { describe(): string }): void {
+    if (!this.open) throw new Error(`${typeof what === 'string' ? what : what.describe()}: closed`);
   }
   ioctl(): Promise<object> {
     return Promise.resolve({});

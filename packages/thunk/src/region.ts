@@ -32,7 +32,7 @@ export abstract class DeviceRegion {
   /** Throws HlError: EFAULT when it was freed, EBADF when its device was closed. */
   check(): void {
     if (this.#freed) throw new HlError('EFAULT', `${this.describe()} was used after it was freed`);
-    this.session.checkOpen(this.describe());
+    this.session.checkOpen(this);
   }
 
   /** True the first time. */

@@ -109,9 +109,11 @@ export class Session {
     allowTracer(this.greeting.daemonPid);
   }
 
-  /** Throws EBADF once the program has closed the device: memory mapped through it is gone. */
-  checkOpen(what: string): void {
-    if (!this.#open) throw new HlError('EBADF', `${what} belongs to ${this.node}, which this program has closed`);
+  /** Throws EBADF once the program has closed the device: memory mapped through it is gone. A thing is only described when it must be. */
+  checkOpen(what: string | { describe(): string }): void {
+    if (this.#open) return;
+    const name = typeof what === 'string' ? what : what.describe();
+    throw new HlError('EBADF', `${name} belongs to ${this.node}, which this program has closed`);
   }
 
   /** Closes the connection first, so that the daemon never waits for a client that only unmaps. Resolves when the socket is closed. */
