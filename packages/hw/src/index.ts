@@ -5,10 +5,11 @@ export * from './device.js';
 export * from './doorbells.js';
 export * from './events.js';
 export * from './fabric.js';
-export type * from './fault-rules.js';
+export * from './fault-counter.js';
 export * from './fault-rules.js';
 export * from './interrupts.js';
 export * from './mme.js';
+export * from './packed-snapshot.js';
 export {
   type FieldSpec,
   OPCODE,

@@ -4,12 +4,13 @@
  * what the device executes and on the rules' seeds alone, not on time or chance.
  */
 
-import { Prng } from '@pedrera/base';
 import {
+  CERTAIN,
   CFG_BASE,
   type DeviceFaultRule,
   type DeviceFaultRuleState,
   FAULT,
+  FaultCounter,
   MSG_SHORT_BASES,
   MSI_INTR_0,
   MSI_REQ,
@@ -22,14 +23,11 @@ import type { FaultReporter } from './faults.js';
 import type { HeadReader } from './qm-registers.js';
 import type { Timers } from './timers.js';
 
-const MILLION = 1_000_000;
 const HEADER_WORDS = 2;
 
 interface ArmedRule {
   rule: DeviceFaultRule;
-  readonly random: Prng;
-  matched: number;
-  struck: number;
+  readonly counter: FaultCounter;
 }
 
 /** What the processor stands at, as far as rules ask. */
@@ -65,14 +63,18 @@ export class FaultInjector {
     const known = new Map(this.#rules.map((armed) => [armed.rule.id, armed]));
     if (new Set(rules.map(({ id }) => id)).size < rules.length) throw new RangeError('two fault rules of the same id');
     this.#rules = rules.map((rule) => {
-      const armed = known.get(rule.id) ?? { rule, random: new Prng(rule.seed), matched: 0, struck: 0 };
+      const armed = known.get(rule.id) ?? { rule, counter: new FaultCounter(rule.seed) };
       armed.rule = rule;
       return armed;
     });
   }
 
   states(): DeviceFaultRuleState[] {
-    return this.#rules.map(({ rule, matched, struck }) => ({ id: rule.id, matched, struck }));
+    return this.#rules.map(({ rule: { id }, counter: { matched, struck } }) => ({ id, matched, struck }));
+  }
+
+  get hasRules(): boolean {
+    return this.#rules.length > 0;
   }
 
   /** Whether any rule is about this processor. */
@@ -92,27 +94,27 @@ export class FaultInjector {
       return;
     }
     for (const armed of this.#rules) {
-      if (!isAbout(armed.rule, processor.asid, processor.queue) || !counts(armed.rule, head) || !strikes(armed))
-        continue;
+      const { rule, counter } = armed;
+      if (!isAbout(rule, processor.asid, processor.queue) || !counts(rule, head) || !counter.strikes(rule)) continue;
       this.#strike(armed, processor, head);
       return;
     }
   }
 
-  #strike(armed: ArmedRule, processor: CommandProcessor, head: Head): void {
+  #strike({ rule, counter }: ArmedRule, processor: CommandProcessor, head: Head): void {
     const { faults, timers, nowNs, hang } = this.#options;
-    const { id, action, delayNs } = armed.rule;
+    const { id, action, delayNs } = rule;
     switch (action) {
       case 'hang':
         hang(processor.engine);
         processor.state = HUNG;
         break;
       case 'page-fault':
-        if (!this.#fault(armed.rule, processor, head)) {
+        if (!this.#fault(rule, processor, head)) {
           // No room to report it: the packet is looked at again when it is tried again.
           processor.state = STALLED;
           processor.examined = -1;
-          armed.matched--;
+          counter.takeBack();
           return;
         }
         break;
@@ -127,7 +129,6 @@ export class FaultInjector {
         else processor.losesInterrupt = true;
         break;
     }
-    armed.struck++;
     faults.hit({ rule: id, asid: processor.asid, queue: processor.queue, action });
   }
 
@@ -166,14 +167,6 @@ function counts({ action, opcode, addresses }: DeviceFaultRule, head: Head): boo
 
 function touches([from, to]: readonly [number, number], { start, length }: { start: number; length: number }): boolean {
   return from < start + length && to > start;
-}
-
-/** Counts it, too. */
-function strikes(armed: ArmedRule): boolean {
-  const { after, times, perMillion } = armed.rule;
-  armed.matched++;
-  if (armed.matched <= after || (times !== null && armed.struck >= times)) return false;
-  return perMillion >= MILLION || armed.random.below(MILLION) < perMillion;
 }
 
 function rangesOf(opcode: number, words: Uint32Array): (readonly [number, number])[] {
@@ -215,6 +208,6 @@ function isMsi(address: number): boolean {
 function checkRule({ id, after, times, perMillion, delayNs }: DeviceFaultRule): void {
   const isCount = (count: number) => Number.isInteger(count) && count >= 0;
   const valid = isCount(id) && id < 2 ** 32 && isCount(after) && (times === null || isCount(times)) && delayNs >= 0;
-  if (!valid || !(perMillion >= 0 && perMillion <= MILLION))
+  if (!valid || !(perMillion >= 0 && perMillion <= CERTAIN))
     throw new RangeError(`fault rule ${id}: after ${after}, ${times} times, ${perMillion} of a million, ${delayNs} ns`);
 }

@@ -6,8 +6,8 @@
  *   call=MEMORY_ALLOC errno=ENOMEM after=3 times=2 pid=4712
  *   packet=LIN_DMA queue=DMA_0_0 address=0x20000000+4096 do=page-fault chance=1% seed=7
  */
-import { QUEUES } from '@pedrera/hw';
-import type { FaultRuleState, Req } from '@pedrera/uapi';
+import { CERTAIN, queueByName } from '@pedrera/hw';
+import { ANY_FAULT_RULE, type FaultRuleState, type Req } from '@pedrera/uapi';
 
 export type FaultRule = Req<'INJECT_ARM'>;
 type Action = FaultRule['action'];
@@ -15,26 +15,7 @@ type Action = FaultRule['action'];
 /** What is wrong with a rule, to go behind the place where it was read. */
 export class BadRule extends Error {}
 
-const MILLION = 1_000_000;
 const NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
-
-const ANYTHING: FaultRule = {
-  on: 'call',
-  device: -1,
-  pid: 0,
-  call: '',
-  queue: -1,
-  opcode: '',
-  address: 0,
-  length: 0,
-  after: 0,
-  times: 1,
-  perMillion: MILLION,
-  seed: 0,
-  action: 'errno',
-  target: '',
-  value: 0,
-};
 
 const WORDS: Readonly<Record<string, (value: string) => Partial<FaultRule>>> = {
   call: (value) => ({ on: 'call', call: value === 'any' ? '' : value.toUpperCase() }),
@@ -54,7 +35,7 @@ const WORDS: Readonly<Record<string, (value: string) => Partial<FaultRule>>> = {
 /** Throws BadRule. */
 export function parseRule(text: string): FaultRule {
   const given = new Set<string>();
-  let rule = ANYTHING;
+  let rule = ANY_FAULT_RULE;
   for (const word of text.trim().split(/\s+/)) {
     const [, key = word, value = ''] = /^([a-z]+)=(.+)$/.exec(word) ?? [];
     const read = WORDS[key];
@@ -81,7 +62,7 @@ export function formatRule(rule: FaultRuleState): string {
   words.push(formatAction(rule));
   if (after > 0) words.push(`after=${after}`);
   words.push(`times=${times ?? 'ever'}`);
-  if (perMillion < MILLION) words.push(`chance=${perMillion / 10_000}%`, `seed=${seed}`);
+  if (perMillion < CERTAIN) words.push(`chance=${perMillion / 10_000}%`, `seed=${seed}`);
   return words.join(' ');
 }
 
@@ -154,8 +135,8 @@ function atLeastOne(text: string): number {
 }
 
 function queueId(text: string): number {
-  const named = QUEUES.findIndex(({ name }) => name === text.toUpperCase());
-  if (named >= 0) return named;
+  const named = queueByName(text.toUpperCase());
+  if (named !== undefined) return named.id;
   if (!/^\d+$/.test(text)) throw new BadRule(`no queue is called '${text}'; names look like DMA_0_0`);
   return Number(text);
 }
@@ -170,7 +151,7 @@ function addresses(text: string): Partial<FaultRule> {
 function chance(text: string): number {
   const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
   const perMillion = Math.round((percent === undefined ? Number.NaN : Number(percent)) * 10_000);
-  if (!(perMillion >= 1 && perMillion <= MILLION)) {
+  if (!(perMillion >= 1 && perMillion <= CERTAIN)) {
     throw new BadRule(`'${text}' is no chance; 0.0001% to 100% are possible`);
   }
   return perMillion;

@@ -1,6 +1,6 @@
 /** This project's own calls: host memory, leases, shared sync objects, inspection, fault injection. No driver has them. */
 import assert from 'node:assert/strict';
-import { type HostBufferHandle, MAX_HOST_BUFFER_SIZE, type Req } from '@pedrera/uapi';
+import { ANY_FAULT_RULE, type HostBufferHandle, MAX_HOST_BUFFER_SIZE, type Req } from '@pedrera/uapi';
 import { TestList } from '../framework/conformance-test.js';
 import { packets } from '../framework/packets.js';
 
@@ -234,23 +234,7 @@ own.add(
   },
 );
 
-const ANY_RULE: Req<'INJECT_ARM'> = {
-  on: 'call',
-  device: -1,
-  pid: 0,
-  call: '',
-  queue: -1,
-  opcode: '',
-  address: 0,
-  length: 0,
-  after: 0,
-  times: 1,
-  perMillion: 1_000_000,
-  seed: 0,
-  action: 'errno',
-  target: 'ENOMEM',
-  value: 0,
-};
+const ANY_RULE: Req<'INJECT_ARM'> = { ...ANY_FAULT_RULE, target: 'ENOMEM' };
 
 own.add(
   'own@fault-rule-bounds',

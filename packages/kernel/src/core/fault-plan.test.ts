@@ -1,28 +1,10 @@
 /** Rules of failure on a real device model: what they strike, what they leave alone, and that chance repeats itself. */
 import { encodeMsgLong, encodeNop, SRAM_USER_BASE } from '@pedrera/hw';
-import type { Req } from '@pedrera/uapi';
+import { ANY_FAULT_RULE, type Req } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { TestRig } from './test-rig.js';
 
-type Rule = Req<'INJECT_ARM'>;
-
-const PACKETS: Rule = {
-  on: 'packet',
-  device: -1,
-  pid: 0,
-  call: '',
-  queue: -1,
-  opcode: '',
-  address: 0,
-  length: 0,
-  after: 0,
-  times: 1,
-  perMillion: 1_000_000,
-  seed: 0,
-  action: 'page-fault',
-  target: '',
-  value: 0,
-};
+const PACKETS: Req<'INJECT_ARM'> = { ...ANY_FAULT_RULE, on: 'packet', action: 'page-fault' };
 
 const nop = (words: Uint32Array): number => encodeNop(words, 0);
 const write = (words: Uint32Array): number => encodeMsgLong(words, 0, { address: SRAM_USER_BASE, value: 1 });

@@ -4,11 +4,14 @@
  * Owns: the rules of the whole machine, when one strikes, what that does. Packets are matched by the devices, which are told
  * the rules for them. Must not know how a call is dispatched.
  */
-import { ERRNO, type ErrnoCode, errno, type HlError, Prng } from '@pedrera/base';
+import { ERRNO, type ErrnoCode, errno, type HlError } from '@pedrera/base';
 import {
+  CERTAIN,
   DEVICE_FAULT_ACTIONS,
   type DeviceFaultAction,
   type DeviceFaultRule,
+  FaultCounter,
+  type FaultLimits,
   PACKETS,
   type PacketName,
   QUEUE_COUNT,
@@ -22,7 +25,6 @@ import { type InjectKind, inject } from './inject.js';
 type ArmRequest = Req<'INJECT_ARM'>;
 
 const MAX_RULES = 64;
-const MILLION = 1_000_000;
 /** A stream that is held up for longer looks like one that hangs. */
 const MAX_DELAY_NS = 3600e9;
 
@@ -34,9 +36,9 @@ const USUAL = /^(OPEN$|CB_CREATE|CS|MEMORY_(ALLOC|MAP)|HOST_ALLOC|DMABUF_(EXPORT
 interface Rule {
   readonly id: number;
   readonly request: ArmRequest;
-  readonly random: Prng;
-  matched: number;
-  struck: number;
+  readonly limits: FaultLimits;
+  /** Of calls; packets are counted by the devices. */
+  readonly counter: FaultCounter;
 }
 
 export class FaultPlan {
@@ -67,7 +69,9 @@ export class FaultPlan {
       throw errno('ENOSPC', `${MAX_RULES} rules are armed, and no more are kept; clear some first`);
     }
     const id = ++this.#lastId;
-    this.#rules.set(id, { id, request, random: new Prng(request.seed), matched: 0, struck: 0 });
+    const { after, times, perMillion, seed } = request;
+    const limits = { after, times: times === 0 ? null : times, perMillion };
+    this.#rules.set(id, { id, request, limits, counter: new FaultCounter(seed) });
     this.#changed();
     return id;
   }
@@ -88,21 +92,20 @@ export class FaultPlan {
     const snapshots = await Promise.all(this.#devices.map((device) => device.hardware.snapshot()));
     return [...this.#rules.values()].map((rule) => {
       const counts = snapshots.flatMap(({ faultRules }) => faultRules.filter(({ id }) => id === rule.id));
-      const matched = counts.reduce((sum, { matched: n }) => sum + n, rule.matched);
-      const struck = counts.reduce((sum, { struck: n }) => sum + n, rule.struck);
-      return stateOf(rule, matched, struck);
+      const sum = (field: 'matched' | 'struck') => counts.reduce((all, own) => all + own[field], rule.counter[field]);
+      return stateOf(rule, sum('matched'), sum('struck'));
     });
   }
 
   /** A call is about to be handled. Throws what a rule makes of it, or does to a device what one says, and lets it pass. */
   call(name: string, pid: number, device: HlDevice | undefined): void {
     for (const rule of this.#onCall) {
-      const { request } = rule;
+      const { request, limits, counter } = rule;
       const matches =
         (request.call === '' ? USUAL.test(name) : request.call === name) &&
         (request.pid === 0 || request.pid === pid) &&
         (request.device < 0 || request.device === device?.index);
-      if (matches && strikes(rule)) {
+      if (matches && counter.strikes(limits)) {
         const about = { pid, device: device?.index };
         this.#log.add({ kind: 'inject', severity: 'warning', ...about, text: `rule ${rule.id} struck ${name}` });
         if (request.action === 'errno') {
@@ -143,8 +146,8 @@ export class FaultPlan {
 
   #tell(device: HlDevice): void {
     const rules: DeviceFaultRule[] = [];
-    for (const { id, request } of this.#rules.values()) {
-      const { device: index, queue, opcode, pid, address, length, after, times, perMillion, seed, value } = request;
+    for (const { id, request, limits } of this.#rules.values()) {
+      const { device: index, queue, opcode, pid, address, length, seed, value } = request;
       if (request.on !== 'packet' || (index >= 0 && index !== device.index)) {
         continue;
       }
@@ -154,9 +157,7 @@ export class FaultPlan {
         asids: pid === 0 ? null : [...device.contexts].filter((context) => context.pid === pid).map(({ asid }) => asid),
         opcode: opcode === '' ? null : (opcodeOf(opcode) ?? null),
         addresses: length === 0 ? null : { start: address, length },
-        after,
-        times: times === 0 ? null : times,
-        perMillion,
+        ...limits,
         seed,
         action: request.action as DeviceFaultAction,
         delayNs: value,
@@ -175,27 +176,15 @@ export class FaultPlan {
     } else {
       checkPacketRule(request);
     }
-    if (!(perMillion >= 1 && perMillion <= MILLION)) {
-      throw errno('EINVAL', `a chance of ${perMillion} in a million; 1 to ${MILLION} are possible`);
+    if (!(perMillion >= 1 && perMillion <= CERTAIN)) {
+      throw errno('EINVAL', `a chance of ${perMillion} in a million; 1 to ${CERTAIN} are possible`);
     }
   }
 }
 
-function strikes(rule: Rule): boolean {
-  const { after, times, perMillion } = rule.request;
-  rule.matched++;
-  if (rule.matched <= after || (times > 0 && rule.struck >= times)) {
-    return false;
-  }
-  if (perMillion < MILLION && rule.random.below(MILLION) >= perMillion) {
-    return false;
-  }
-  rule.struck++;
-  return true;
-}
-
-function planned({ id, matched, request }: Rule, name: string): HlError {
-  return errno(request.target as ErrnoCode, `rule ${id} of \`pedrera inject\` made ${name} number ${matched} fail`);
+function planned({ id, counter, request }: Rule, name: string): HlError {
+  const text = `rule ${id} of \`pedrera inject\` made ${name} number ${counter.matched} fail`;
+  return errno(request.target as ErrnoCode, text);
 }
 
 function checkCallRule({ call, queue, opcode, length, action, target }: ArmRequest): void {
@@ -241,8 +230,8 @@ function opcodeOf(name: string): number | undefined {
   return Object.hasOwn(PACKETS, name) ? PACKETS[name as PacketName].opcode : undefined;
 }
 
-function stateOf({ id, request }: Rule, matched: number, struck: number): FaultRuleState {
-  const { on, device, pid, call, queue, opcode, address, length, after, times, perMillion, seed } = request;
+function stateOf({ id, request, limits }: Rule, matched: number, struck: number): FaultRuleState {
+  const { on, device, pid, call, queue, opcode, address, length, seed } = request;
   return {
     id,
     on,
@@ -252,9 +241,7 @@ function stateOf({ id, request }: Rule, matched: number, struck: number): FaultR
     queue: queue < 0 ? null : queueName(queue),
     opcode: opcode === '' ? null : opcode,
     addresses: length === 0 ? null : { start: address, length },
-    after,
-    times: times === 0 ? null : times,
-    perMillion,
+    ...limits,
     seed,
     action: request.action,
     target: request.target,

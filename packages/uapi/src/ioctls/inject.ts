@@ -1,5 +1,5 @@
 /** Making things fail on purpose: at once, or by rules that wait for their moment. This project's own calls. */
-import { document } from '../composite-kinds.js';
+import { document, type ObjectOf } from '../composite-kinds.js';
 import type { FaultRulesDocument } from '../fault-rules.js';
 import { defineIoctl, row } from '../ioctl.js';
 import { s32, string, u32, u53, word } from '../kinds.js';
@@ -7,6 +7,9 @@ import { OWN_NR } from './blocks.js';
 
 const MAX_TARGET = 64;
 const MAX_EFFECT = 500;
+
+/** What can happen to a device as a whole. */
+const DEVICE_FAILURES = ['hang', 'event', 'heartbeat', 'thermal', 'power', 'ecc', 'link', 'reset'] as const;
 
 export const INJECT = defineIoctl({
   name: 'INJECT',
@@ -16,7 +19,7 @@ export const INJECT = defineIoctl({
   duringReset: true,
   req: {
     device: u32,
-    kind: word('hang', 'event', 'heartbeat', 'thermal', 'power', 'ecc', 'link', 'reset'),
+    kind: word(...DEVICE_FAILURES),
     target: string(MAX_TARGET),
     value: u53,
   },
@@ -50,20 +53,7 @@ export const INJECT_ARM = defineIoctl({
     times: u32,
     perMillion: u32,
     seed: u32,
-    action: word(
-      'errno',
-      'page-fault',
-      'lost-interrupt',
-      'delay',
-      'hang',
-      'event',
-      'heartbeat',
-      'thermal',
-      'power',
-      'ecc',
-      'link',
-      'reset',
-    ),
+    action: word('errno', 'page-fault', 'lost-interrupt', 'delay', ...DEVICE_FAILURES),
     target: string(MAX_TARGET),
     value: u53,
   },
@@ -83,6 +73,25 @@ export const INJECT_ARM = defineIoctl({
   level: 'functional',
   evidence: { section: 'architecture 8' },
 });
+
+/** Every condition open, and struck once, for certain: what a rule is where it says nothing else. What happens is left to say. */
+export const ANY_FAULT_RULE: ObjectOf<typeof INJECT_ARM.req> = {
+  on: 'call',
+  device: -1,
+  pid: 0,
+  call: '',
+  queue: -1,
+  opcode: '',
+  address: 0,
+  length: 0,
+  after: 0,
+  times: 1,
+  perMillion: 1_000_000,
+  seed: 0,
+  action: 'errno',
+  target: '',
+  value: 0,
+};
 
 export const INJECT_LIST = defineIoctl({
   name: 'INJECT_LIST',
