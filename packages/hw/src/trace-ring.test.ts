@@ -9,7 +9,7 @@ function ring(records: number) {
 
 function drained(reader: TraceReader, limit?: number): DeviceTraceRecord[] {
   const records: DeviceTraceRecord[] = [];
-  reader.drain((record) => void records.push(record), limit);
+  reader.drain((record) => void records.push({ ...record }), limit);
   return records;
 }
 
@@ -85,6 +85,16 @@ describe('trace ring', () => {
     };
     expect(() => reader.drain(refuse)).toThrow('no');
     expect(drained(reader).map(({ value }) => value)).toEqual([1, 2]);
+  });
+
+  it('hands-over-one-object-and-the-number-of-its-kind', () => {
+    const { writer, reader } = ring(4);
+    sob(writer, 1);
+    sob(writer, 2);
+    const seen: (readonly [DeviceTraceRecord, number])[] = [];
+    reader.drain((record, kind) => void seen.push([record, kind]));
+    expect(seen[0]?.[0]).toBe(seen[1]?.[0]);
+    expect(seen.map(([, kind]) => kind)).toEqual([DEVICE_TRACE_KIND.sob, DEVICE_TRACE_KIND.sob]);
   });
 
   it('a-second-writer-goes-on-where-the-first-stopped', () => {

@@ -62,7 +62,9 @@ export class CommandProcessor {
   /** Producer index as rung so far, and index of the next descriptor to fetch. */
   pi = 0;
   fetched = 0;
-  /** Producer index seen while doorbells were lost, or -1 (see Gaudi.serviceDoorbells). */
+  /** Completion words written to the ring: counted here too, for looks that must not touch the memory of every ring. */
+  completed = 0;
+  /** Producer index seen while doorbells were lost, or -1 (see doorbells.ts). */
   sampledPi = -1;
 
   /** Ring slot of the descriptor at hand, and causes already reported for it (a bit each). */
@@ -132,6 +134,7 @@ export class CommandProcessor {
   attachRing(ring: RingView, busSlot: number): void {
     this.ring = ring;
     this.ringBusSlot = busSlot;
+    this.completed = 0;
   }
 
   /** Index in ENGINES of the engine behind this processor. */

@@ -41,6 +41,13 @@ export class Context {
     for (const qm of this.#queueManagers) if (qm !== undefined) yield qm;
   }
 
+  /** The same, without a look at the engines it does not use. */
+  forEachQueueManager(visit: (qm: QueueManager) => void): void {
+    this.#queueManagers.forEach((qm) => {
+      if (qm !== undefined) visit(qm);
+    });
+  }
+
   /** The stream of a queue, with or without a ring. Precondition: any queue but the CPU's. */
   stream(queue: number): CommandProcessor {
     const qm = this.queueManager(engineOfQueue(queue));

@@ -4,7 +4,7 @@
  * only when one of them really does something else than before. Knows no packets.
  */
 
-import { type ContextEngineTimes, ENGINES, type EngineTimes } from '@pedrera/hw';
+import { ENGINES, type EngineTimes } from '@pedrera/hw';
 import { DELAYED, FENCED, RUNNABLE, STALLED, WAITS_FOR_ENGINE, WAITS_FOR_GRANT } from './command-processor.js';
 import type { Context } from './context.js';
 import type { QueueManager } from './queue-manager.js';
@@ -92,14 +92,6 @@ export class EngineTimesBook {
 
   ofEngine(engineId: number, nowNs: number): EngineTimes {
     return (this.#whole[engineId] as TimeAccount).at(nowNs);
-  }
-
-  ofContexts(contexts: readonly Context[], nowNs: number): ContextEngineTimes[] {
-    const rows: ContextEngineTimes[] = [];
-    for (const context of contexts)
-      for (const { engine, times } of context.queueManagers())
-        if (times.isUsed) rows.push({ engine, asid: context.asid, ...times.at(nowNs) });
-    return rows;
   }
 
   #enter(qm: QueueManager, activity: number, nowNs: number): void {

@@ -11,6 +11,7 @@ import { DONE } from './status.js';
 
 /** More than any packet but a WREG_BULK has; of that the registers it begins with are shown. */
 const MAX_WORDS = 16;
+const HEADER_WORDS = 2;
 
 export class HeadPacket {
   readonly #bus: BusMemory;
@@ -27,18 +28,28 @@ export class HeadPacket {
   words(processor: CommandProcessor): readonly number[] | null {
     const left = processor.bufferBytes - processor.bufferDone;
     if (left <= 0) return null;
-    const words = this.#words.fill(0);
+    const words = this.#words;
     const available = Math.min(MAX_WORDS, left >>> 2);
-    let read = 0;
-    for (; read < available; read++) {
-      const word = this.#word(processor, processor.bufferAddress + processor.bufferDone + 4 * read);
-      if (word === undefined) break;
-      words[read] = word;
-    }
+    // The header says how many there are; an undefined opcode has no size, and its header says which it is.
+    let read = this.#read(processor, 0, Math.min(HEADER_WORDS, available));
+    const size = read < HEADER_WORDS ? 0 : Math.min(packetWords(words, 0) || HEADER_WORDS, available);
+    if (read < size) read = this.#read(processor, read, size);
     this.#access.forget();
-    if (read < 2) return null;
-    // An undefined opcode has no size; its header says which it is.
-    return [...words.subarray(0, Math.min(packetWords(words, 0) || 2, read))];
+    if (read < HEADER_WORDS) return null;
+    const found: number[] = [];
+    for (let i = 0; i < Math.min(size, read); i++) found.push(words[i] as number);
+    return found;
+  }
+
+  /** Those from `first` up to `end`; returns how far it got. */
+  #read(processor: CommandProcessor, first: number, end: number): number {
+    const address = processor.bufferAddress + processor.bufferDone;
+    for (let i = first; i < end; i++) {
+      const word = this.#word(processor, address + 4 * i);
+      if (word === undefined) return i;
+      this.#words[i] = word;
+    }
+    return end;
   }
 
   #word(processor: CommandProcessor, address: number): number | undefined {

@@ -21,9 +21,10 @@ import {
   QUEUES,
   RingView,
 } from '@pedrera/hw';
-import { Gaudi, type StepResult, type StreamId } from './gaudi.js';
+import { Gaudi } from './gaudi.js';
 import type { MemorySource } from './memory.js';
 import type { TurnLimits } from './packet-loop.js';
+import type { StepResult, StreamId } from './scheduler.js';
 
 export interface FabricEnds {
   readonly fabricIn: readonly FabricFifo[];

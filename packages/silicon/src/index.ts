@@ -1,5 +1,5 @@
 /** @pedrera/silicon: the simulated Gaudi. Knows the hardware contract and nothing above it. */
-export { Gaudi, type GaudiOptions, type StepResult, type StreamId } from './gaudi.js';
+export { Gaudi, type GaudiOptions } from './gaudi.js';
 export {
   createFabric,
   type FabricEnds,
@@ -10,3 +10,4 @@ export {
 export { measureDmaRate, measureMonitorRoundTrips, measurePacketRate } from './measure.js';
 export type { MemorySource, ProcessPort } from './memory.js';
 export type { TurnLimits } from './packet-loop.js';
+export type { StepResult, StreamId } from './scheduler.js';

@@ -81,10 +81,30 @@ export class DeviceMemory {
     return this.#sram;
   }
 
+  /** A copy. */
+  readSram(offset: number, size: number): Uint8Array {
+    checkSram(offset, size);
+    return this.sram().bytes.slice(offset, offset + size);
+  }
+
+  writeSram(offset: number, bytes: Uint8Array): void {
+    checkSram(offset, bytes.length);
+    this.sram().bytes.set(bytes, offset);
+  }
+
+  clearSram(offset: number, size: number): void {
+    this.sram().bytes.fill(0, offset, offset + size);
+  }
+
   /** Lets go of everything; whoever provided the memory may unmap it afterwards. */
   close(): void {
     this.#banks.length = 0;
     this.#peerBanks.clear();
     this.#sram = undefined;
   }
+}
+
+function checkSram(offset: number, size: number): void {
+  if (!(offset >= 0 && size >= 0 && offset + size <= SRAM_SIZE))
+    throw new RangeError(`${size} bytes at 0x${offset.toString(16)} are not in SRAM`);
 }

@@ -1,15 +1,14 @@
 /**
- * What each packet does (device.md 3). A packet either takes effect as a whole and the processor moves past it, or leaves no
- * trace and is tried again. What is not modelled is reported as such, never passed over in silence.
+ * What each packet does (device.md 3); those that set an engine to work are in engine-packets.ts. A packet either takes effect
+ * as a whole and the processor moves past it, or leaves no trace and is tried again. What is not modelled is reported as such,
+ * never passed over in silence.
  */
 
 import {
   CFG_BASE,
   DEVICE_TRACE,
-  DMA_CORE_REGISTERS,
   FAULT,
   HOST_WINDOW_BASE,
-  MME_CTRL_REGISTERS,
   MSG_SHORT_BASES,
   OPCODE,
   packetByOpcode,
@@ -20,17 +19,13 @@ import {
 } from '@pedrera/hw';
 import type { CommandProcessor } from './command-processor.js';
 import { DEAD } from './command-processor.js';
-import { COMMIT_LIN, COMMIT_MEM_SET, COMMIT_WR_COMP } from './dma-core.js';
-import { startTransfer } from './dma-start.js';
-import { DMA_ERROR } from './fault-captures.js';
-import { startComputation } from './mme.js';
+import { linearDma, lowerBuffer, writeBulk, writeWindow } from './engine-packets.js';
+import { addressAt, word } from './packet-words.js';
 import type { Parts } from './parts.js';
 import { CROSSING, DONE, ENGINE, FENCE, GRANT, STALL, STOP, TRANSFER } from './status.js';
 import { STS1 } from './sts1.js';
 
 const ENGINE_BARRIER = 0x2000_0000;
-/** The bits of COMMIT that a LIN_DMA carries in its control word. */
-const COMMIT_MASK = 0x7f;
 const OP_VALUE = 0;
 const OP_TIMESTAMP = 1;
 const PREDICATES_BYTES = 128;
@@ -44,14 +39,6 @@ const UPPER_SCALARS = 0x400;
 /** By opcode, from the packet table: size in dwords (0 = undefined), and whether the low control bits name a predicate. */
 const sizes = Uint8Array.from({ length: 32 }, (_, opcode) => (packetByOpcode(opcode)?.spec.bytes ?? 0) / 4);
 const predicated = Array.from({ length: 32 }, (_, opcode) => packetByOpcode(opcode)?.spec.fields.pred !== undefined);
-
-function word(words: Uint32Array, index: number): number {
-  return words[index] as number;
-}
-
-function addressAt(words: Uint32Array, index: number): number {
-  return word(words, index + 1) * 2 ** 32 + word(words, index);
-}
 
 /**
  * Executes the packet at processor.at and moves past it, or says why not. The engine barrier has been seen to. The size is
@@ -175,7 +162,10 @@ function messageProtected(parts: Parts, processor: CommandProcessor, words: Uint
   if (status === DONE && address >= HOST_WINDOW_BASE) {
     const bus = address - HOST_WINDOW_BASE;
     const isCompletion = slotOf(bus) === processor.ringBusSlot && slotOffset(bus) >= RING_COMPLETIONS_OFFSET;
-    if (isCompletion) ring.countCompletion();
+    if (isCompletion) {
+      ring.countCompletion();
+      processor.completed++;
+    }
   }
   return status;
 }
@@ -192,102 +182,6 @@ function fence(processor: CommandProcessor, value: number): number {
   if (counter >= dec) return DONE;
   processor.note(STS1.FENCE_UNDERFLOW << id);
   return FAULT['fence-underflow'];
-}
-
-/** Only where a DMA core hangs below: external queues, the lower processors of the other DMA engines (device.md 2.7). */
-function linearDma(
-  collapse: boolean,
-  processor: CommandProcessor,
-  words: Uint32Array,
-  at: number,
-  size: number,
-): number {
-  const { qm } = processor;
-  const core = qm.dmaCore;
-  if (core === null || !(qm.isExternal || processor.isLower)) return FAULT['wrong-engine'];
-  const flags = word(words, at + 1) & COMMIT_MASK;
-  if (collapse && !core.reduces && isRepeated(words, at, size, processor.end)) return DONE;
-  core.programLinear(
-    word(words, at),
-    word(words, at + 2),
-    word(words, at + 3),
-    word(words, at + 4),
-    word(words, at + 5),
-  );
-  return startTransfer(processor, flags);
-}
-
-/**
- * Whether the next packet does the same again, so that only the last of a row has to be done: the memory comes out the same
- * (device.md 5.4). Not for moves that write what they read, nor for such as tell somebody that they are done.
- */
-function isRepeated(words: Uint32Array, at: number, size: number, end: number): boolean {
-  if (at + 2 * size > end) return false;
-  for (let i = 0; i < size; i++) if (word(words, at + i) !== word(words, at + size + i)) return false;
-  const control = word(words, at + 1);
-  if ((control & COMMIT_WR_COMP) !== 0 || (control & COMMIT_LIN) === 0) return false;
-  const distance = addressAt(words, at + 2) - ((word(words, at + 5) & 0xff_ffff) * 2 ** 32 + word(words, at + 4));
-  return (control & COMMIT_MEM_SET) !== 0 || Math.abs(distance) >= word(words, at);
-}
-
-/** CP_DMA: a command buffer for the lower processor; the upper one goes on at once (device.md 2.2). */
-function lowerBuffer(parts: Parts, processor: CommandProcessor, bytes: number, address: number): number {
-  parts.faults.address = address;
-  if (processor.isLower || !processor.qm.hasLower) return FAULT['wrong-engine'];
-  return processor.qm.loadLower(processor.index, address, bytes);
-}
-
-/** Bit 15 of the offset chooses the own queue manager, otherwise the engine behind it (device.md 2.6). */
-function writeWindow(parts: Parts, processor: CommandProcessor, offset: number, value: number): number {
-  const { qm } = processor;
-  if ((offset & 0x8000) !== 0) {
-    const register = qm.base + (offset & 0x7fff);
-    parts.faults.address = CFG_BASE + register;
-    return parts.registers.writeOwn(processor.context, processor, register, value, false);
-  }
-  if (qm.dmaCore !== null) {
-    parts.faults.address = CFG_BASE + qm.base - 0x8000 + offset;
-    if (offset === DMA_CORE_REGISTERS.COMMIT) return startTransfer(processor, value & COMMIT_MASK);
-    return qm.dmaCore.write(offset, value);
-  }
-  const window = qm.engineRegisters;
-  if (window === null) return FAULT['wrong-engine'];
-  parts.faults.address = CFG_BASE + window.base + window.register(offset);
-  if (qm.computes && offset === MME_CTRL_REGISTERS.CMD && value !== 0) return startComputation(processor, value);
-  return window.write(offset, value);
-}
-
-/**
- * Pairs of registers in a row. Each write stands for itself: the first fault is the packet's, the others are still made. A
- * write that starts the engine, after a fault, is not: what it would start was never described.
- */
-function writeBulk(parts: Parts, processor: CommandProcessor, words: Uint32Array, at: number, size: number): number {
-  const { faults } = parts;
-  const first = (word(words, at + 1) >>> 8) & 0xffff;
-  let outcome = DONE;
-  let address = 0;
-  for (let i = processor.bulkDone; i < size - 2; i++) {
-    const offset = (first + 4 * i) & 0xffff;
-    if (outcome > 0 && offset === processor.qm.startOffset) continue;
-    const status = writeWindow(parts, processor, offset, word(words, at + 2 + i));
-    if (status === STALL || status === ENGINE) {
-      processor.bulkDone = i;
-      return status;
-    }
-    if (status === TRANSFER) {
-      outcome = status;
-    } else if (status !== DONE && outcome === TRANSFER) {
-      // The packet ends with its transfer, which may be long after this.
-      faults.detached(processor.context, processor.queue, status, faults.address);
-    } else if (status !== DONE && outcome === DONE) {
-      outcome = status;
-      address = faults.address;
-    }
-  }
-  processor.bulkDone = 0;
-  processor.surcharge = size >>> 1;
-  faults.address = address;
-  return outcome;
 }
 
 function arbitrate(parts: Parts, processor: CommandProcessor, value: number): number {
@@ -374,31 +268,4 @@ function executeScalars(parts: Parts, processor: CommandProcessor, at: number): 
   if ((control & ENGINE_BARRIER) !== 0 && qm.barrierHolds(processor)) return ENGINE;
   if (isSkipped(processor, opcode, control)) return DONE;
   return effect(parts, processor, scalars, at, size, opcode);
-}
-
-/** Goes on with the transfer the processor is in, by up to `bytes`; moves past its packet when it is done. */
-export function continueTransfer(parts: Parts, processor: CommandProcessor, bytes: number): number {
-  const transfer = processor.usedTransfer();
-  const { dma, registers } = parts;
-  const { context } = processor;
-  const status = dma.move(context, transfer, bytes);
-  if (status !== DONE) {
-    // The access is dropped and the machine carries on (device.md 1.5): the rest of this transfer is not attempted.
-    if (!parts.faults.packet(processor, status, dma.faultAddress, OPCODE.LIN_DMA)) return STALL;
-    const { dmaCore } = processor.qm;
-    if (dmaCore !== null) dmaCore.errorCause |= parts.decoder.faultIsWrite ? DMA_ERROR.HBW_WRITE : DMA_ERROR.HBW_READ;
-    transfer.abandon();
-  }
-  if (transfer.remaining > 0) return DONE;
-  if (transfer.completion) {
-    const { completionAddress, completionData } = transfer;
-    const written = registers.writeUser(context, processor, completionAddress, completionData);
-    if (written === STALL) return STALL;
-    if (written !== DONE && !parts.faults.packet(processor, written, completionAddress, OPCODE.LIN_DMA)) return STALL;
-  }
-  if (processor.moveSinceNs >= 0) parts.tracer.moveEnded(processor);
-  transfer.active = false;
-  processor.qm.transfers--;
-  processor.bufferDone += processor.transferPacketBytes;
-  return DONE;
 }

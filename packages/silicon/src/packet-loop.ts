@@ -4,7 +4,7 @@
  * no closures, no bigint in it; the frequent packets are done in place, the others in packet-effects.ts.
  */
 
-import { DEVICE_TRACE, ENGINES, FAULT, OPCODE, ringAdvance, ringSlot, slotOf, slotOffset } from '@pedrera/hw';
+import { DEVICE_TRACE, FAULT, OPCODE, ringAdvance, ringSlot, slotOf, slotOffset } from '@pedrera/hw';
 import {
   type CommandProcessor,
   FENCED,
@@ -17,9 +17,10 @@ import {
   WAITS_FOR_GRANT,
 } from './command-processor.js';
 import { CommandView } from './command-view.js';
+import { continueTransfer } from './dma-transfers.js';
 import type { FaultInjector } from './fault-injector.js';
 import { continueComputation, type MmeJob } from './mme.js';
-import { continueTransfer, executePacket } from './packet-effects.js';
+import { executePacket } from './packet-effects.js';
 import type { Parts } from './parts.js';
 import type { QueueManager } from './queue-manager.js';
 import { SliceSize } from './slice-size.js';
@@ -57,8 +58,6 @@ export class PacketLoop {
   /** Packets executed since the machine was made. */
   packets = 0;
   readonly slice = new SliceSize();
-  /** By engine id: not 0 for one that makes no more progress until the device is reset. */
-  readonly hungEngines = new Uint8Array(ENGINES.length);
   #packetsLeft = 0;
   #bytesLeft = 0;
   /** Set when the next packet lies in more than one piece of memory. */
@@ -71,8 +70,6 @@ export class PacketLoop {
 
   /** Power-on state. Precondition: no processor is left. */
   reset(): void {
-    this.hungEngines.fill(0);
-    this.#parts.timers.clear();
     this.view.forget();
   }
 
@@ -80,7 +77,7 @@ export class PacketLoop {
   run(processor: CommandProcessor, limits: TurnLimits): void {
     this.#packetsLeft = limits.packets;
     this.#bytesLeft = limits.bytes;
-    if (this.hungEngines[processor.engine] !== 0) processor.state = HUNG;
+    if (this.#parts.hung.has(processor.engine)) processor.state = HUNG;
     while (processor.state === RUNNABLE) {
       if (processor.inTransfer) {
         if (this.#bytesLeft <= 0) return;
@@ -154,7 +151,7 @@ export class PacketLoop {
 
   /** A slave works along with its master: if it hangs, the computation never ends. */
   #compute(processor: CommandProcessor, job: MmeJob): void {
-    if (this.hungEngines[processor.engine + 1] !== 0) {
+    if (this.#parts.hung.has(processor.engine + 1)) {
       processor.state = HUNG;
       return;
     }

@@ -5,6 +5,7 @@ import type { BusMemory } from './bus-memory.js';
 import type { DmaEngine } from './dma-engine.js';
 import type { EngineTimesBook } from './engine-times.js';
 import type { FaultReporter } from './faults.js';
+import type { HungEngines } from './hung-engines.js';
 import type { MmeEngine } from './mme.js';
 import type { RegisterBus } from './register-bus.js';
 import type { RunQueue } from './run-queue.js';
@@ -25,6 +26,7 @@ export interface Parts {
   readonly dma: DmaEngine;
   readonly mme: MmeEngine;
   readonly faults: FaultReporter;
+  readonly hung: HungEngines;
   readonly registers: RegisterBus;
   readonly sync: SyncManager;
   readonly timers: Timers;

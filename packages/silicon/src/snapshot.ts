@@ -1,20 +1,23 @@
-/** Takes the picture of a machine that debugging tools show: every stream, armed monitors, engines. Changes nothing. */
+/**
+ * Takes the picture of a machine that debugging tools show: every stream, armed monitors, engines. Changes nothing. While it is
+ * taken no stream gets on: it writes numbers into arrays and makes no object for each of a thousand contexts' streams.
+ */
 
 import {
-  type ArmedMonitor,
-  cpFenceRdataAddress,
+  ARBITRATION,
   decodeMonitorArm,
   ENGINES,
   type EngineSnapshot,
   type EngineStatus,
   hasQueueManager,
+  MONITOR,
   MONITORS_PER_DCORE,
+  type PackedSnapshot,
   SOBS_PER_DCORE,
   SOBS_PER_GROUP,
-  type StreamArbitration,
-  type StreamSnapshot,
+  STREAM,
+  STREAM_STATES,
   type StreamState,
-  type SyncObjectSnapshot,
   TPC_STATUS_IDLE,
 } from '@pedrera/hw';
 import {
@@ -33,116 +36,138 @@ import {
 import type { Context } from './context.js';
 import type { EngineTimesBook } from './engine-times.js';
 import { clockGateStatus, cpStatus, dmaCoreStatus, globalStatus, type HeadReader, mmeStatus } from './qm-registers.js';
+import type { QueueManager } from './queue-manager.js';
 import type { SyncManager } from './sync-manager.js';
 
 /** Whether the host hung the engine with this id. */
 export type Hangs = (engineId: number) => boolean;
 
 /** Streams that have a ring, by context and queue; behind them the lower processors that have been given work. */
-export function streamSnapshots(contexts: Iterable<Context>, hangs: Hangs, head: HeadReader): StreamSnapshot[] {
-  const upper: StreamSnapshot[] = [];
-  const lower: StreamSnapshot[] = [];
+export function packStreams(
+  contexts: readonly Context[],
+  hangs: Hangs,
+  head: HeadReader,
+): Pick<PackedSnapshot, 'streams' | 'heads'> {
+  const upper: CommandProcessor[] = [];
+  const lower: CommandProcessor[] = [];
   for (const context of contexts) {
-    for (const processor of context.processors)
-      if (processor !== undefined) upper.push(streamSnapshot(processor, hangs, head));
-    for (const { lower: processor, fifo } of context.queueManagers())
-      if (processor !== null && fifo.pushed > 0) lower.push(streamSnapshot(processor, hangs, head));
+    // Most queues of a context have no ring: what is not there is not visited.
+    context.processors.forEach((processor) => {
+      if (processor !== undefined) upper.push(processor);
+    });
+    context.forEachQueueManager(({ lower: processor, fifo }) => {
+      if (processor !== null && fifo.pushed > 0) lower.push(processor);
+    });
   }
-  return [...upper, ...lower];
-}
-
-function streamSnapshot(processor: CommandProcessor, hangs: Hangs, head: HeadReader): StreamSnapshot {
-  const { asid, queue, qm, index, isLower, ring, fenceId, fenceTarget } = processor;
-  const { fifo } = qm;
-  const words = head(processor);
-  return {
-    asid,
-    queue,
-    engine: qm.engine,
-    lower: isLower,
-    pi: isLower ? fifo.pushed : processor.pi,
-    fetched: isLower ? fifo.pushed - fifo.size : processor.fetched,
-    completed: isLower ? qm.lowerFinished : (ring?.completed ?? 0),
-    state: hangs(qm.engineId) ? 'hung' : streamState(processor),
-    head: words === null ? null : { words, offset: processor.bufferDone, bytes: processor.bufferBytes },
-    fence:
-      processor.state === FENCED
-        ? {
-            id: fenceId,
-            target: fenceTarget,
-            value: processor.fences[fenceId] as number,
-            rdataAddress: cpFenceRdataAddress(qm.engine, index, fenceId),
-          }
-        : null,
-    arbitration: arbitrationOf(processor),
-    fenceCounters: [...processor.fences],
-    cpSts: cpStatus(processor),
-  };
-}
-
-function arbitrationOf({ qm, index, isLower }: CommandProcessor): StreamArbitration | null {
-  const { arbitration, firstQueue } = qm;
-  if (isLower || !arbitration.enabled) return null;
-  const { holder, isQuiet } = arbitration;
-  const waiting = arbitration.isWaiting(index);
-  return {
-    mode: arbitration.isWeighted ? 'weighted' : 'priority',
-    waiting,
-    holder: holder < 0 ? null : firstQueue + holder,
-    quiet: waiting && holder < 0 && isQuiet,
-    priority: arbitration.priorityOf(index),
-    weight: arbitration.weights[index] as number,
-  };
-}
-
-function streamState(processor: CommandProcessor): StreamState {
-  switch (processor.state) {
-    case RUNNABLE:
-      return processor.inTransfer && processor.computation === null ? 'dma' : 'running';
-    case FENCED:
-      return 'fence';
-    case STALLED:
-      return 'stalled';
-    case STOPPED:
-      return 'stopped';
-    case WAITS_FOR_GRANT:
-      return 'arbitration';
-    case WAITS_FOR_ENGINE:
-      return 'barrier';
-    case HUNG:
-      return 'hung';
-    case DELAYED:
-      return 'running';
-    case IDLE:
-    case DEAD:
-      return 'idle';
-  }
-}
-
-export function armedMonitors(sync: SyncManager): ArmedMonitor[] {
-  const armed: ArmedMonitor[] = [];
-  sync.forEachArmed((index, { asid, payloadAddress, payloadData, condition, pending }) => {
-    const dcore = Math.floor(index / MONITORS_PER_DCORE);
-    const { group, mask, mode, value } = decodeMonitorArm(condition);
-    const objects: { sob: number; value: number }[] = [];
-    for (let bit = 0; bit < SOBS_PER_GROUP; bit++) {
-      const sob = group * SOBS_PER_GROUP + bit;
-      if ((mask & (1 << bit)) === 0) objects.push({ sob, value: sync.values[dcore * SOBS_PER_DCORE + sob] as number });
+  const streams = new Uint32Array((upper.length + lower.length) * STREAM.WORDS);
+  const heads: number[] = [];
+  let at = 0;
+  for (const list of [upper, lower]) {
+    for (const processor of list) {
+      packStream(streams, at, processor, hangs(processor.engine));
+      const words = head(processor);
+      if (words !== null) {
+        streams[at + STREAM.HEAD_AT] = heads.length;
+        streams[at + STREAM.HEAD_WORDS] = words.length;
+        streams[at + STREAM.HEAD_OFFSET] = processor.bufferDone;
+        streams[at + STREAM.HEAD_BYTES] = processor.bufferBytes;
+        for (const word of words) heads.push(word);
+      }
+      at += STREAM.WORDS;
     }
-    const monitor = index % MONITORS_PER_DCORE;
-    armed.push({ dcore, monitor, asid, payloadAddress, payloadData, mode, value, mask, group, pending, objects });
-  });
-  return armed;
+  }
+  return { streams, heads: Uint32Array.from(heads) };
 }
 
-export function syncObjects(sync: SyncManager): SyncObjectSnapshot[] {
-  const found: SyncObjectSnapshot[] = [];
-  sync.values.forEach((value, object) => {
-    if (value === 0) return;
-    const dcore = Math.floor(object / SOBS_PER_DCORE);
-    found.push({ dcore, sob: object % SOBS_PER_DCORE, value, asid: sync.owners[object] as number });
+function packStream(words: Uint32Array, at: number, processor: CommandProcessor, hangs: boolean): void {
+  const { qm, isLower, fences, fenceId } = processor;
+  const { fifo } = qm;
+  words[at + STREAM.ASID] = processor.asid;
+  words[at + STREAM.QUEUE] = processor.queue;
+  words[at + STREAM.ENGINE] = qm.engineId;
+  words[at + STREAM.CP] = processor.index;
+  words[at + STREAM.STATE] = hangs ? HANGS : stateNumber(processor);
+  words[at + STREAM.PI] = isLower ? fifo.pushed : processor.pi;
+  words[at + STREAM.FETCHED] = isLower ? fifo.pushed - fifo.size : processor.fetched;
+  words[at + STREAM.COMPLETED] = isLower ? qm.lowerFinished : processor.completed;
+  words[at + STREAM.CP_STS] = cpStatus(processor);
+  for (let i = 0; i < fences.length; i++) words[at + STREAM.COUNTERS + i] = fences[i] as number;
+  if (processor.state === FENCED) {
+    words[at + STREAM.FENCE] = fenceId + 1;
+    words[at + STREAM.FENCE_TARGET] = processor.fenceTarget;
+    words[at + STREAM.FENCE_VALUE] = fences[fenceId] as number;
+  }
+  if (!isLower && qm.arbitration.enabled) packArbitration(words, at, processor);
+}
+
+function packArbitration(words: Uint32Array, at: number, { qm, index }: CommandProcessor): void {
+  const { arbitration, firstQueue } = qm;
+  const { holder, isQuiet, isWeighted } = arbitration;
+  const waiting = arbitration.isWaiting(index);
+  words[at + STREAM.ARBITRATION] =
+    ARBITRATION.ENABLED |
+    (isWeighted ? ARBITRATION.WEIGHTED : 0) |
+    (waiting ? ARBITRATION.WAITING : 0) |
+    (waiting && holder < 0 && isQuiet ? ARBITRATION.QUIET : 0);
+  words[at + STREAM.HOLDER] = holder < 0 ? 0 : firstQueue + holder + 1;
+  words[at + STREAM.PRIORITY] = arbitration.priorityOf(index);
+  words[at + STREAM.WEIGHT] = arbitration.weights[index] as number;
+}
+
+const HANGS = STREAM_STATES.indexOf('hung');
+const MOVES = STREAM_STATES.indexOf('dma');
+
+/** By the state of its processor. */
+const STATES: Readonly<Record<CommandProcessor['state'], StreamState>> = {
+  [IDLE]: 'idle',
+  [RUNNABLE]: 'running',
+  [FENCED]: 'fence',
+  [STALLED]: 'stalled',
+  [STOPPED]: 'stopped',
+  [DEAD]: 'idle',
+  [WAITS_FOR_GRANT]: 'arbitration',
+  [WAITS_FOR_ENGINE]: 'barrier',
+  [HUNG]: 'hung',
+  [DELAYED]: 'running',
+};
+const STATE_NUMBERS: readonly number[] = Object.values(STATES).map((state) => STREAM_STATES.indexOf(state));
+
+function stateNumber(processor: CommandProcessor): number {
+  const { state } = processor;
+  const moves = state === RUNNABLE && processor.inTransfer && processor.computation === null;
+  return moves ? MOVES : (STATE_NUMBERS[state] as number);
+}
+
+export function packMonitors(sync: SyncManager): PackedSnapshot['monitors'] {
+  const packed: number[] = [];
+  sync.forEachArmed((index, { asid, payloadAddress, payloadData, condition, pending }) => {
+    packed.push(index, asid, payloadAddress, payloadData, condition, pending);
+    const dcore = Math.floor(index / MONITORS_PER_DCORE);
+    const first = dcore * SOBS_PER_DCORE + decodeMonitorArm(condition).group * SOBS_PER_GROUP;
+    for (let bit = 0; bit < MONITOR.NUMBERS - MONITOR.VALUES; bit++) packed.push(sync.values[first + bit] as number);
   });
-  return found;
+  return Float64Array.from(packed);
+}
+
+export function packSyncObjects({ values, owners }: SyncManager): PackedSnapshot['syncObjects'] {
+  const packed: number[] = [];
+  for (let object = 0; object < values.length; object++) {
+    const value = values[object] as number;
+    if (value !== 0) packed.push(object, value, owners[object] as number);
+  }
+  return Uint32Array.from(packed);
+}
+
+/** By context and engine, those that were used. */
+export function packEngineTimes(contexts: readonly Context[], nowNs: number): PackedSnapshot['engineTimes'] {
+  const packed: number[] = [];
+  for (const context of contexts)
+    context.forEachQueueManager(({ engineId, times }) => {
+      if (!times.isUsed) return;
+      const { busyNs, waitSyncNs, waitMemoryNs } = times.at(nowNs);
+      packed.push(engineId, context.asid, busyNs, waitSyncNs, waitMemoryNs);
+    });
+  return Float64Array.from(packed);
 }
 
 /** In the order of ENGINES. */
@@ -165,19 +190,18 @@ export function engineStates(
  * that waits on a fence keeps its engine from being idle (device.md 4.5).
  */
 export function engineStatuses(contexts: readonly Context[], hangs: Hangs): EngineStatus[] {
+  const used = usedManagers(contexts);
   return ENGINES.map((name, id) => {
     const hung = hangs(id);
     const kind = name.slice(0, 3);
     if (!hasQueueManager(name)) {
-      const status = mmeStatusOfAll(contexts, id - 1, hung);
+      const status = mmeStatusOfAll(used[id - 1], hung);
       return { name, idle: status !== 0, qmGlblSts0: undefined, qmCgmSts: undefined, status };
     }
     let idleBits = globalStatus(undefined, hung);
     let stopBits = 0;
     let core = dmaCoreStatus(undefined, hung);
-    for (const context of contexts) {
-      const qm = context.peekQueueManager(id);
-      if (qm === undefined) continue;
+    for (const qm of used[id] ?? []) {
       const word = globalStatus(qm, hung);
       idleBits &= word;
       stopBits |= word;
@@ -186,9 +210,16 @@ export function engineStatuses(contexts: readonly Context[], hangs: Hangs): Engi
     const qmGlblSts0 = (idleBits | (stopBits & STOP_BITS)) >>> 0;
     const qmCgmSts = clockGateStatus(qmGlblSts0);
     const idle = qmCgmSts !== 0 && core === 0;
-    const status = kind === 'MME' ? mmeStatusOfAll(contexts, id, hung) : engineStatusWord(kind, core >>> 0, hung);
+    const status = kind === 'MME' ? mmeStatusOfAll(used[id], hung) : engineStatusWord(kind, core >>> 0, hung);
     return { name, idle, qmGlblSts0, qmCgmSts, status };
   });
+}
+
+/** By engine id, those of all contexts: of a context with many engines few are used. */
+function usedManagers(contexts: readonly Context[]): QueueManager[][] {
+  const used: QueueManager[][] = ENGINES.map(() => []);
+  for (const context of contexts) context.forEachQueueManager((qm) => void used[qm.engineId]?.push(qm));
+  return used;
 }
 
 const STOP_BITS = 0xffff_0000;
@@ -198,9 +229,9 @@ function engineStatusWord(kind: string, core: number, hung: boolean): number | u
   return kind === 'TPC' ? (hung ? 0 : TPC_STATUS_IDLE) : undefined;
 }
 
-/** `master`: index in ENGINES of the engine itself, or for a slave of its master. */
-function mmeStatusOfAll(contexts: readonly Context[], master: number, hung: boolean): number {
+/** `used`: queue managers of the engine itself, or for a slave of its master. */
+function mmeStatusOfAll(used: readonly QueueManager[] | undefined, hung: boolean): number {
   let status = mmeStatus(undefined, hung);
-  for (const context of contexts) status &= mmeStatus(context.peekQueueManager(master), hung);
+  for (const qm of used ?? []) status &= mmeStatus(qm, hung);
   return status;
 }

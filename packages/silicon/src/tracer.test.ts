@@ -30,7 +30,7 @@ function record(machine: TestMachine, kinds: number = EVERYTHING, records = 256)
   machine.device.setTrace(kinds, ring);
   const take = () => {
     const taken: DeviceTraceRecord[] = [];
-    reader.drain((one) => void taken.push(one));
+    reader.drain((one) => void taken.push({ ...one }));
     return taken;
   };
   return { reader, take, kinds: () => take().map(({ kind }) => kind) };
@@ -145,7 +145,7 @@ describe('trace', () => {
     ends0?.fabricOut.get(1)?.tryPush(sobAddress(DCORE.E_N, 3) - CFG_BASE, 5);
     runAllUntilIdle([machine.device, peer]);
     const taken: DeviceTraceRecord[] = [];
-    new TraceReader(ring).drain((one) => void taken.push(one));
+    new TraceReader(ring).drain((one) => void taken.push({ ...one }));
     expect(taken).toMatchObject([{ kind: 'sob', asid: 7, queue: -1, value: 5, timeNs: 9 }]);
   });
 

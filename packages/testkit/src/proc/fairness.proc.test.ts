@@ -16,7 +16,7 @@ const STREAMS = 8;
 const JOBS = 8;
 const PACKETS = 4000;
 const MSG_LONG_BYTES = 16;
-/** Packets a stream runs at most before the next one has its turn, while others wait (packages/silicon, gaudi.ts). */
+/** Packets a stream runs at most before the next one has its turn, while others wait (packages/silicon, scheduler.ts). */
 const TURN = 256;
 const LINE = 64;
 /** The last stream begins: its first packets let the others go. */
