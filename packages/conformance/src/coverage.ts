@@ -34,7 +34,7 @@ const FAMILY_OF: readonly (readonly [RegExp, Family])[] = [
   [/^(MEMORY_EXPORT|DMABUF_)/, 'export'],
   [/^MEMORY_/, 'memory'],
   [/^DEBUG_/, 'debug'],
-  [/^(HELLO|OPEN|SIDE_CHANNEL|JOIN)$/, 'node'],
+  [/^(HELLO|OPEN|SIDE_CHANNEL|JOIN|CALL_INTERRUPT)$/, 'node'],
   [/^FILE_/, 'files'],
 ];
 

@@ -86,15 +86,16 @@ export class FreeWatch {
 /** After every move. */
 export function checkCounts({ devices }: Machine): void {
   for (const device of devices) {
-    const { index, contextCount, activeContexts, multiCsWaits, dramUsed, policy } = device;
-    if (activeContexts < 0 || activeContexts > contextCount || multiCsWaits < 0) {
-      const counts = `${activeContexts} open of ${contextCount} contexts, ${multiCsWaits} waits`;
+    const { index, contexts, multiCsWaits, dramUsed, policy } = device;
+    const { size, withFile } = contexts;
+    if (withFile < 0 || withFile > size || multiCsWaits < 0) {
+      const counts = `${withFile} open of ${size} contexts, ${multiCsWaits} waits`;
       throw new Violation('count', `device ${index} counts ${counts}`);
     }
     if (!policy.ownsDevice && dramUsed < 0) {
       throw new Violation('count', `device ${index} counts ${dramUsed} bytes of memory`);
     }
-    for (const context of device.contexts) {
+    for (const context of contexts) {
       if (context.unfinished < 0 || context.refs < 0) {
         throw new Violation(
           'count',
@@ -120,11 +121,11 @@ export function checkNothingLeft(
     throw new Violation('leak', `left behind: ${counts.join(', ')}`);
   }
   for (const device of devices) {
-    const { index, contextCount, activeContexts, files, bus, memory, policy } = device;
-    if (contextCount + activeContexts + files.size + bus.slotsInUse + memory.used > 0) {
+    const { index, contexts, files, bus, memory, policy } = device;
+    if (contexts.size + contexts.withFile + files.size + bus.slotsInUse + memory.used > 0) {
       throw new Violation(
         'leak',
-        `device ${index}: ${contextCount} contexts (${activeContexts} open), ${files.size} files, ${bus.slotsInUse} bus slots, ${memory.used} bytes of HBM`,
+        `device ${index}: ${contexts.size} contexts (${contexts.withFile} open), ${files.size} files, ${bus.slotsInUse} bus slots, ${memory.used} bytes of HBM`,
       );
     }
     const touched = memories.touched(index);

@@ -68,7 +68,7 @@ const BUGS: readonly {
     says: /still waiting: .* in OPEN/,
     sabotage: ({ machine: { devices } }) => {
       for (const device of devices) {
-        device.contextGone = () => new Promise(() => {});
+        device.contexts.changed = () => new Promise(() => {});
       }
     },
   },

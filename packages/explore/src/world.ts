@@ -184,9 +184,9 @@ export class World implements Stage {
 
   /** Under `shared`, work of who has closed ends with him; under `exclusive` it may go on for ever. */
   checkReleased(): void {
-    for (const { index, policy, contextCount } of this.kernel.machine.devices) {
-      if (!policy.ownsDevice && contextCount > 0) {
-        throw new Violation('leak', `device ${index} still has ${contextCount} contexts, and all files are closed`);
+    for (const { index, policy, contexts } of this.kernel.machine.devices) {
+      if (!policy.ownsDevice && contexts.size > 0) {
+        throw new Violation('leak', `device ${index} still has ${contexts.size} contexts, and all files are closed`);
       }
     }
   }

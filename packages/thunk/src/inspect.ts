@@ -34,6 +34,8 @@ export class DaemonClient {
   readonly greeting: Greeting;
   readonly socketPath: string;
   readonly #client: IoctlClient;
+  /** The last look begun; the daemon keeps one snapshot a connection, whose pages are told in their order. */
+  #lastLook: Promise<unknown> = Promise.resolve();
 
   constructor({ client, greeting, socketPath }: Greeted) {
     this.#client = client;
@@ -68,14 +70,18 @@ export class DaemonClient {
     return (await this.#client.call('INSPECT_DAEMON', {})).snapshot;
   }
 
-  /** What is asked for, all of it as it was at one moment. Errors: ENXIO, ESRCH for a process nothing is known of. */
-  async inspect({
-    sections,
-    device = ALL_DEVICES,
-    pid = 0,
-    address = 0,
-    about = 0,
-  }: InspectOptions): Promise<Snapshot> {
+  /**
+   * What is asked for, all of it as it was at one moment. A second look begins when all of the first is there. Errors: ENXIO, ESRCH for a
+   * process nothing is known of.
+   */
+  inspect(options: InspectOptions): Promise<Snapshot> {
+    const look = () => this.#look(options);
+    const looked = this.#lastLook.then(look, look);
+    this.#lastLook = looked;
+    return looked;
+  }
+
+  async #look({ sections, device = ALL_DEVICES, pid = 0, address = 0, about = 0 }: InspectOptions): Promise<Snapshot> {
     const request = { sections, device, pid, address, about };
     const { snapshot: whole, next } = await this.#client.call('INSPECT_SNAPSHOT', { ...request, page: 0 });
     for (let page = next; page !== 0; ) {

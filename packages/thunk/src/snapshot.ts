@@ -9,11 +9,11 @@ export interface InspectOptions {
   /** Bits of SNAPSHOT_SECTION; a look costs what is asked for. */
   readonly sections: number;
   /** One device; all without it. */
-  readonly device?: number;
+  readonly device?: number | undefined;
   /** One process; all without it. */
-  readonly pid?: number;
+  readonly pid?: number | undefined;
   /** A device address to walk in the address spaces shown ('mappings'). */
-  readonly address?: number;
+  readonly address?: number | undefined;
   /** The process whose waits the search for producers begins with: it does not get to all of very many. */
   readonly about?: number;
 }

@@ -19,6 +19,7 @@ export {
 } from './ioctl.js';
 export { IMPORTER_NR, NR, OWN_NR } from './ioctls/blocks.js';
 export type { Chunk } from './ioctls/cs.js';
+export { ANY_FAULT_RULE } from './ioctls/inject.js';
 export { ALL_ONES_U64, type Handle, type Kind, type KindShape, type ValueOf } from './kinds.js';
 export { ABIS, type Abi, decodeStruct, encodeStruct, type FieldLayout, placeOf, type StructLayout } from './layout.js';
 export * from './limits.js';

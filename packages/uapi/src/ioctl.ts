@@ -132,6 +132,8 @@ export interface AbiBinding<Q, S> {
    * but for what `success` leaves.
    */
   readonly ring?: { readonly seq: string; readonly plain: string; readonly timeoutUs: string };
+  /** What a call that a signal ended answers: where `when` holds, the results that `set` has; any other EINTR, and nothing else. */
+  readonly interrupted?: { readonly when: BitTest; readonly set: Readonly<Record<string, number>> };
   /** Fields of the in struct that name memory of the caller which the device reaches by itself. */
   readonly memory?: { readonly address: string; readonly size: string };
   readonly success: BlockStart;

@@ -142,9 +142,12 @@ export interface SubmissionState {
   staged: boolean;
   /** 'held': it waits for fences before its queues. */
   state: 'held' | 'queued' | 'running' | 'done' | 'failed';
-  /** Of one that is over, the queues it had jobs on; what is forgotten then is null. */
-  jobs: { queue: string; state: 'queued' | 'running' | 'done'; bytes: number | null }[];
-  /** Who keeps it: its jobs on external queues that are not done, and calls that wait for it. */
+  /**
+   * Of one that is over, the queues it had jobs on; what is forgotten then is null. 'dropped': it was given up before all of them were
+   * done.
+   */
+  jobs: { queue: string; state: 'queued' | 'running' | 'done' | 'dropped'; bytes: number | null }[];
+  /** Its jobs on external queues that are not done, or were not when it ended, and calls that wait for it. */
   jobsLeft: number;
   waiters: number;
   /** Since it was submitted. */
@@ -173,8 +176,6 @@ export interface WaitedFence {
   producer: SubmissionName | null;
   /** The dma-buf it was found on, if it was. */
   buffer: number | null;
-  /** Who has to signal it, when it stands for no submission and that is known. */
-  pid?: number | null;
 }
 
 export interface SubmissionName {

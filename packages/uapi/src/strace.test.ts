@@ -21,7 +21,7 @@ describe('formatCall', () => {
   it('an error with its reason, and a call under way', () => {
     const wait = { seq: 17, timeoutUs: 1_000_000n, flags: 4 };
     expect(formatCall(entryOf('WAIT_CS'), wait, errno('ETIMEDOUT', 'stopped after 1 s'))).toBe(
-      'WAIT_CS(seq=17, timeoutUs=0xf4240, flags=MULTI_CS) = -1 ETIMEDOUT (stopped after 1 s)',
+      'WAIT_CS(seq=17, timeoutUs=1000000, flags=MULTI_CS) = -1 ETIMEDOUT (stopped after 1 s)',
     );
     expect(formatCall(entryOf('WAIT_CS'), wait, errno('EIO'))).toMatch(/= -1 EIO$/);
     expect(formatCall(entryOf('WAIT_CS'), wait)).toMatch(/= \?$/);

@@ -7,13 +7,23 @@ import { HlError } from '@pedrera/base';
 import type { Shape } from './composite-kinds.js';
 import type { Entry } from './table.js';
 
+/** Of times: hex is for addresses. */
+const TIME_FIELD = /(Ns|Us|Ms|Sec)$/;
+const MOST_READABLE = 2 ** 53;
+
+function isNumber(value: unknown): value is number | bigint {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
 /** Field names and values, such as `size=4096, flags=MAP`. */
 export function formatFields(shape: Shape, value: object): string {
   const fields = value as Readonly<Record<string, unknown>>;
   const parts: string[] = [];
   for (const [name, kind] of Object.entries(shape)) {
     const field = fields[name];
-    if (field !== undefined) parts.push(`${name}=${kind.format(field)}`);
+    if (field === undefined) continue;
+    const isTime = TIME_FIELD.test(name) && isNumber(field) && field < MOST_READABLE;
+    parts.push(`${name}=${isTime ? field : kind.format(field)}`);
   }
   return parts.join(', ');
 }

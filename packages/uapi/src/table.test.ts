@@ -70,6 +70,7 @@ describe('table', () => {
       'OPEN',
       'SIDE_CHANNEL',
       'JOIN',
+      'CALL_INTERRUPT',
     ]);
   });
 

@@ -101,7 +101,7 @@ import {
   MEMORY_TS_ALLOC,
   MEMORY_UNMAP,
 } from './ioctls/memory.js';
-import { HELLO, JOIN, MMAP, MUNMAP, OPEN, SIDE_CHANNEL } from './ioctls/session.js';
+import { CALL_INTERRUPT, HELLO, JOIN, MMAP, MUNMAP, OPEN, SIDE_CHANNEL } from './ioctls/session.js';
 import {
   DESCRIPTOR_POLL,
   DMABUF_CLOSE,
@@ -122,6 +122,7 @@ export const TABLE = {
   OPEN,
   SIDE_CHANNEL,
   JOIN,
+  CALL_INTERRUPT,
   MMAP,
   MUNMAP,
   INFO_HW_IP_INFO,

@@ -5,7 +5,7 @@
  */
 import { ERRNO, errnoCode, HlError } from '@pedrera/base';
 import { reqFromWire, resFromWire } from './codec.js';
-import { decodeArgs } from './raw.js';
+import { classicCommand, decodeArgs } from './raw.js';
 import { decodeReply } from './raw-caller.js';
 import type { RawBuffers } from './raw-plan.js';
 import { byCode, type Entry } from './table.js';
@@ -13,6 +13,9 @@ import type { CallRecord, ClientRecord } from './trace.js';
 
 /** Throws for what is no message. */
 export type FrameDecoder = (body: Uint8Array) => readonly unknown[];
+
+/** Any other node that is open is a network card's, whose calls have numbers of their own. */
+const DEVICE_NODE = /^(hl|accel)(_controlD)?[0-9]+$/;
 
 interface Frame {
   readonly number: number;
@@ -133,8 +136,9 @@ export class TraceCalls {
     if (typeof id !== 'number' || typeof code !== 'number') return undefined;
     if (args instanceof Uint8Array) {
       const node = this.#clients.get(client)?.node ?? '';
-      const magic = node === '' || node.startsWith('hl') ? 'H' : 'I';
-      const call = decodeArgs(code >>> 0, args, (Array.isArray(buffers) ? buffers : []) as RawBuffers, magic);
+      const command = node.startsWith('accel') ? classicCommand(code >>> 0) : code >>> 0;
+      const magic = node === '' || DEVICE_NODE.test(node) ? 'H' : 'I';
+      const call = decodeArgs(command, args, (Array.isArray(buffers) ? buffers : []) as RawBuffers, magic);
       return { id, call: call.name, entry: call.entry, raw: true, req: call.req as Record<string, unknown> | null };
     }
     const entry = byCode(code) ?? null;

@@ -268,15 +268,15 @@ export class TraceReader {
   }
 }
 
-/** Calls `seen` with type and body of each record, without making sense of it. Throws EPROTO for what is no trace. */
-export function eachRecord(bytes: Uint8Array, seen: (type: number, body: DataView) => void): void {
+/**
+ * Calls `seen` with the type of each record and the place of its body, without making sense of it, or objects. Throws EPROTO for what
+ * is no trace.
+ */
+export function eachRecord(bytes: Uint8Array, seen: (type: number, view: DataView, body: number) => void): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; ) {
     const size = sizeOf(view, at);
-    seen(
-      view.getUint8(at + 4),
-      new DataView(view.buffer, view.byteOffset + at + TRACE_HEAD_BYTES, size - TRACE_HEAD_BYTES),
-    );
+    seen(view.getUint8(at + 4), view, at + TRACE_HEAD_BYTES);
     at += size;
   }
 }

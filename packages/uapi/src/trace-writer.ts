@@ -16,6 +16,7 @@ import {
 } from './trace-layout.js';
 
 const CHUNK_BYTES = 256 * 1024;
+const WORTH_GIVING_BYTES = 32 * 1024;
 const LOST_BYTES = TRACE_HEAD_BYTES + 8;
 
 interface Chunk {
@@ -189,8 +190,10 @@ export class TraceWriter {
     this.#chunk.bytes.set(digest, this.#body + 24);
   }
 
-  /** Whole records, oldest first, at most `most` bytes; they are gone from here. A copy. */
+  /** Whole records, oldest first, at most `most` bytes, or less where a piece can be given away as it is; they are gone from here. */
   take(most: number = MAX_TRACE_READ): Uint8Array {
+    const given = this.#giveAway(most);
+    if (given !== undefined) return given;
     // Not zeroed, and copied once: this runs beside the clients' work.
     const out = Buffer.allocUnsafeSlow(Math.min(most, this.unread));
     let filled = 0;
@@ -213,6 +216,20 @@ export class TraceWriter {
     }
     this.unread -= filled;
     return out.subarray(0, filled);
+  }
+
+  /** The oldest chunk, when there is so much in it that copying it would cost more than a new one. */
+  #giveAway(most: number): Uint8Array | undefined {
+    const chunk = this.#full[0] ?? this.#chunk;
+    const { bytes, start, end } = chunk;
+    if (end - start < WORTH_GIVING_BYTES || end - start > most) return undefined;
+    if (chunk === this.#full[0]) this.#full.shift();
+    else {
+      this.#chunk = this.#spare ?? chunkOf(CHUNK_BYTES);
+      this.#spare = undefined;
+    }
+    this.unread -= end - start;
+    return bytes.subarray(start, end);
   }
 
   /** Somebody in front of this lost so many. */

@@ -1,6 +1,7 @@
 /** Records into memory and out again. */
 import { HlError } from '@pedrera/base';
 import { describe, expect, it } from 'vitest';
+import { commandNumber } from './raw.js';
 import { entryOf } from './table.js';
 import { ENGINE_FLAG, ENGINE_SORTS, RECORD, SYNC_SORTS, TRACE_HEAD_BYTES } from './trace-layout.js';
 import { TraceReader, wholeRecordBytes } from './trace-reader.js';
@@ -145,6 +146,24 @@ describe('calls', () => {
     expect(reader().read(writer.take())).toMatchObject([{ req: null, errno: null, res: {}, durationNs: 100 }]);
   });
 
+  it('calls of a C program are named as the node it opened names them', () => {
+    const written = (node: string, command: number, bytes: number) => {
+      const writer = new TraceWriter(2 ** 20);
+      client(writer, { pid: 77, node });
+      const request = [1, command, new Uint8Array(bytes), []];
+      // JSON has no bytes: this one decoder does.
+      const out = new TraceReader(() => request);
+      writeFrame(writer, RECORD.REQUEST, 1, []);
+      out.read(writer.take());
+      return out.unanswered()[0]?.call;
+    };
+    const drm = 0xc018_6440;
+    expect(written('accel0', drm, 24)).toMatch(/^INFO_/);
+    expect(written('accel_controlD0', drm, 24)).toMatch(/^INFO_/);
+    expect(written('hl0', commandNumber(3, 48), 48)).toBe('CS');
+    expect(written('hli', commandNumber(3, 48), 48)).not.toBe('CS');
+  });
+
   it('HELLO and OPEN tell who a client is', () => {
     const writer = new TraceWriter(2 ** 20);
     const out = reader();
@@ -192,6 +211,24 @@ describe('a store that is full', () => {
       for (const record of out.read(bytes)) clients.push('client' in record ? record.client : -1);
     }
     expect(clients).toEqual(Array.from({ length: count }, (_, i) => i));
+  });
+});
+
+describe('a large part of a store', () => {
+  it('is given away as it is, and the rest comes behind it', () => {
+    const writer = new TraceWriter(2 ** 22);
+    const out = reader();
+    const clients: number[] = [];
+    let written = 0;
+    for (const count of [2_000, 20_000, 3, 1_500]) {
+      for (let i = 0; i < count; i++) writer.clientEnd(1, written++, 77);
+      for (let bytes = writer.take(); bytes.length > 0; bytes = writer.take()) {
+        for (const record of out.read(bytes)) clients.push('client' in record ? record.client : -1);
+      }
+      expect(writer.unread).toBe(0);
+    }
+    expect(clients).toEqual(Array.from({ length: written }, (_, i) => i));
+    expect([writer.records, writer.lost]).toEqual([written, 0]);
   });
 });
 

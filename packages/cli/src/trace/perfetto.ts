@@ -8,8 +8,9 @@ import { DCORE_NAMES, ENGINES, formatAddress, queueName } from '@pedrera/hw';
 import type { CallRecord, EngineRecord, EventRecord, SubmitRecord, SyncRecord, TraceRecord } from '@pedrera/uapi';
 import { printable } from '../text/style.js';
 import type { TraceFileHeader } from './file.js';
-import { type Flow, FlowFinder, type Spot } from './flows.js';
+import { type Flow, FlowFinder } from './flows.js';
 import { callText } from './strace-text.js';
+import type { Spot } from './writers.js';
 
 /** Processes of devices, far from the ids of real ones. */
 const DEVICE_PID_BASE = 2 ** 30;

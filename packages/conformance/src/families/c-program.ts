@@ -1,6 +1,15 @@
 /** What only a C program can do wrong: answers with nowhere to go, and signals (uapi.md 2.2, 4.15, 8). */
 import assert from 'node:assert/strict';
-import { commandNumber, ENTRIES, type Entry, encodeCall, entryOf, type IoctlName, WAIT_FLAGS } from '@pedrera/uapi';
+import {
+  commandNumber,
+  ENTRIES,
+  type Entry,
+  encodeCall,
+  entryOf,
+  type IoctlName,
+  WAIT_FLAGS,
+  WAIT_STATUS,
+} from '@pedrera/uapi';
 import { NO_MEMORY } from '../framework/block.js';
 import { exportWindow, HUGE, NO_FD, PAGE } from '../framework/buffers.js';
 import { FOREVER_US } from '../framework/client.js';
@@ -85,6 +94,27 @@ cProgram.add('wait@multi-interrupted', { ...ONLY_IN_C, covers: ['WAIT_CS/EINTR/s
   });
   const { errno, block: after } = await waiting;
   assert.deepEqual([errno, after], ['EINTR', block], 'without a word in the block');
+  await release();
+  await client.completed(seq);
+});
+
+cProgram.add('wait@interrupted', ONLY_IN_C, async (env) => {
+  const client = await env.open();
+  const { seq, release } = await client.blocked();
+  const { cmd, block, buffers } = encodeCall(entryOf('WAIT_CS'), { seq, timeoutUs: FOREVER_US, flags: 0 });
+  let over = false;
+  const waiting = client.ioctl(cmd, block, buffers).finally(() => {
+    over = true;
+  });
+  await env.until('the wait ends', async () => {
+    await env.transport.interrupt();
+    return over ? true : undefined;
+  });
+  // The driver absorbs the signal: the wait has ended before its time, without an error.
+  const busy = new Uint8Array(block.length);
+  busy[0] = WAIT_STATUS.BUSY;
+  const { errno, block: after } = await waiting;
+  assert.deepEqual([errno, after], ['', busy]);
   await release();
   await client.completed(seq);
 });

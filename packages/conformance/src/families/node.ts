@@ -183,6 +183,13 @@ node.add('node@join-without-a-node', { policy: 'both', covers: ['JOIN/ENOTTY/no-
   await client.fails('ENOTTY', 'JOIN', {});
 });
 
+node.add('node@interrupt-nothing', { policy: 'both', covers: ['CALL_INTERRUPT/ENOENT/request'] }, async (env) => {
+  const client = await env.open();
+  // The number of a request that has been answered, and one that never was.
+  await client.fails('ENOENT', 'CALL_INTERRUPT', { request: 1 });
+  await client.fails('ENOENT', 'CALL_INTERRUPT', { request: 2 ** 50 });
+});
+
 node.add('node@join', { policy: 'both', covers: ['JOIN/EMFILE/processes'] }, async (env) => {
   const client = await env.open();
   const joined = await client.call('JOIN', {});

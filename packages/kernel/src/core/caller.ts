@@ -29,6 +29,8 @@ export interface CallWait {
   readonly on: AwaitedThing;
   /** Infinity: for ever. */
   readonly deadlineNs: number;
+  /** Ends it before its time. */
+  readonly abandon: (() => void) | undefined;
 }
 
 /** More than any code of a call. */
@@ -54,8 +56,8 @@ export class Caller {
   }
 
   /** The call being carried out will be answered later: what it waits for. Said before the handler returns. */
-  waits(on: AwaitedThing, deadlineNs: number = Number.POSITIVE_INFINITY): void {
-    this.#wait = { on, deadlineNs };
+  waits(on: AwaitedThing, deadlineNs: number = Number.POSITIVE_INFINITY, abandon?: () => void): void {
+    this.#wait = { on, deadlineNs, abandon };
   }
 
   /** What the call that was begun last said. */

@@ -186,6 +186,10 @@ export class ContextQueue {
     if (this.#used === 0) {
       return undefined;
     }
+    if (this.#awaited === this.#used) {
+      // The usual case: all of them report completion, and do so in their order.
+      return this.jobs[ringSlot(this.#next, this.length)];
+    }
     for (const job of this.liveJobs()) {
       oldest = job;
     }

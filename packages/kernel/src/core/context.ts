@@ -1,15 +1,16 @@
 /**
  * One client's share of a device: an ASID and all that hangs on it.
  *
- * Owns: address space, queues, sequence numbers, leases, counters; the order of its teardown.
+ * Owns: address space, queues, sequence numbers, counters, its unfinished work; the order of its teardown. What it leases is in
+ * context-leases.ts, when its work has taken too long in tdr.ts.
  * References: creation (the open file), each command buffer, each unfinished submission, each running wait, each
  * exported dma-buf (uapi.md 1.7). Must not know connections or ioctls.
  */
-import { type ErrnoCode, errno, HlError, RefCounted } from '@pedrera/base';
-import { DCORE, type SyncLease } from '@pedrera/hw';
+import { type ErrnoCode, RefCounted } from '@pedrera/base';
 import { TRACE_KIND } from '@pedrera/uapi';
 import type { Birth, Caller } from './caller.js';
 import { Captures } from './captures.js';
+import { ContextLeases } from './context-leases.js';
 import { ContextQueue } from './context-queue.js';
 import { CsCounters, type DropReason } from './counters.js';
 import type { DeferredWork } from './deferred-work.js';
@@ -24,9 +25,6 @@ import { PendingRing } from './pending-ring.js';
 import type { Job, Outcome, Submission } from './submission.js';
 import { LeasedSyncNumbers, SyncStream } from './sync-stream.js';
 import { Tdr } from './tdr.js';
-
-/** What INFO SYNC_MANAGER leases to a context that never asked for a certain number. */
-const DEFAULT_LEASE = { syncObjects: 32, monitors: 8 };
 
 const REFUSED: Outcome = { error: 'EBUSY', detail: 'the submission was refused' };
 
@@ -53,11 +51,8 @@ export class Context extends RefCounted {
   readonly patchedPool: PatchedPool;
   readonly pending = new PendingRing();
   readonly counters = new CsCounters();
-  readonly leases: (SyncLease | undefined)[] = [];
-  /** What the driver's own command buffers use on this context's behalf, where the device is shared (uapi.md 4.9). */
-  readonly driverLeases: SyncLease[] = [];
+  readonly leases = new ContextLeases(this);
   readonly reservations: Reservations;
-  sramLease: { base: number; size: number } | undefined;
   /** Bytes of MEMORY ALLOC (uapi.md 5.1, 5.2). */
   dramUsed = 0;
   faults = 0;
@@ -75,6 +70,7 @@ export class Context extends RefCounted {
   birth: Birth;
   #caller: Caller | undefined;
   readonly #queues: (ContextQueue | undefined)[] = [];
+  readonly #usedQueues: ContextQueue[] = [];
   #unfinished = 0;
   readonly #tdr = new Tdr(this);
   #stopping: Promise<void> | undefined;
@@ -126,6 +122,11 @@ export class Context extends RefCounted {
     return this.#queues;
   }
 
+  /** The same without gaps, in the order of their first use: of a hundred queues most contexts use two or three. */
+  get usedQueues(): readonly ContextQueue[] {
+    return this.#usedQueues;
+  }
+
   /** The context's ring for a queue, made at its first use. Errors: ENOMEM when the bus has no slot left. */
   queue(id: number): ContextQueue {
     let queue = this.#queues[id];
@@ -133,6 +134,7 @@ export class Context extends RefCounted {
       const { hardware, bus } = this.device;
       queue = new ContextQueue(hardware, { bus, pool: this.patchedPool, asid: this.asid, queue: id });
       this.#queues[id] = queue;
+      this.#usedQueues.push(queue);
     }
     return queue;
   }
@@ -144,7 +146,7 @@ export class Context extends RefCounted {
     }
     this.#syncStream ??= new SyncStream(
       this.device.hardware,
-      new LeasedSyncNumbers((sobs, monitors) => this.#leaseForDriver(sobs, monitors)),
+      new LeasedSyncNumbers((sobs, monitors) => this.leases.leaseForDriver(sobs, monitors)),
     );
     return this.#syncStream;
   }
@@ -153,56 +155,6 @@ export class Context extends RefCounted {
   get internalPool(): InternalPool {
     this.#internalPool ??= new InternalPool(this.device.hardware, this.device.bus, this.asid);
     return this.#internalPool;
-  }
-
-  #leaseForDriver(sobs: number, monitors: number): SyncLease {
-    let lease: SyncLease;
-    try {
-      lease = this.device.leases.leaseSync(DCORE.W_S, sobs, monitors);
-    } catch (error) {
-      // ENOSPC is nothing a submission may answer (uapi.md 4.13).
-      throw error instanceof HlError ? errno('ENOMEM', error.detail ?? error.code) : error;
-    }
-    this.driverLeases.push(lease);
-    this.device.updateRights(this);
-    return lease;
-  }
-
-  /** The objects of a sync manager this context may touch, if any. */
-  heldLease(dcore: number): SyncLease | undefined {
-    return this.device.policy.ownsDevice ? this.device.ownedSync(dcore) : this.leases[dcore];
-  }
-
-  /** As heldLease(); where nothing was leased yet, a few objects are now. */
-  syncLease(dcore: number): SyncLease {
-    return this.heldLease(dcore) ?? this.leaseSync(dcore, DEFAULT_LEASE);
-  }
-
-  /** Errors: EBUSY when there is a lease already, EINVAL, ENOSPC. Under `exclusive` all objects are the context's. */
-  leaseSync(dcore: number, wanted: { syncObjects: number; monitors: number }): SyncLease {
-    const held = this.heldLease(dcore);
-    if (held !== undefined) {
-      if (this.device.policy.ownsDevice) {
-        return held;
-      }
-      throw errno(
-        'EBUSY',
-        `this context already leases ${held.sobs} sync objects of dcore ${dcore}, from ${held.firstSob}`,
-      );
-    }
-    const lease = this.device.leases.leaseSync(dcore, wanted.syncObjects, wanted.monitors);
-    this.leases[dcore] = lease;
-    this.device.updateRights(this);
-    return lease;
-  }
-
-  leaseSram(size: number): { base: number; size: number } {
-    if (this.sramLease !== undefined) {
-      throw errno('EBUSY', `this context already holds ${this.sramLease.size} bytes of SRAM`);
-    }
-    this.sramLease = this.device.leases.leaseSram(size);
-    this.device.updateRights(this);
-    return this.sramLease;
   }
 
   /** Counts a refused submission on the context and the device (uapi.md 4.17). */
@@ -379,6 +331,7 @@ export class Context extends RefCounted {
     await this.addressSpace.close();
     await Promise.all(this.#queues.map((queue) => queue?.close()));
     this.#queues.length = 0;
+    this.#usedQueues.length = 0;
     await this.#internalPool?.close();
     await this.patchedPool.close();
   }
@@ -404,8 +357,8 @@ export class Context extends RefCounted {
   }
 
   async #end(): Promise<void> {
-    await this.device.finalStage();
+    await this.device.contexts.finalStage();
     await this.stop();
-    this.device.contextEnded(this);
+    this.device.contexts.ended(this);
   }
 }

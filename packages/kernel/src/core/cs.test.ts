@@ -165,21 +165,21 @@ describe('a device that stops after the call began', () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
     const chunksExecute = [rig.chunk(file, 0, nop)];
-    rig.device().disabled = true;
+    rig.device().life.disabled = true;
     expect(await codeOf(() => rig.cs(file, { chunksExecute }))).toBe('EBUSY');
     expect([drops(file), file.requireContext.pending.nextSeq]).toEqual([{ ...NO_DROPS, parsing: 1 }, 2]);
-    rig.device().disabled = false;
+    rig.device().life.disabled = false;
   });
 
   it('before-it-is-queued-EPERM', async () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
     const inner: Chunk = { handle: BigInt(SRAM_USER_BASE), queueIndex: 9, size: 8, flags: 0 };
-    rig.device().disabled = true;
+    rig.device().life.disabled = true;
     const flags = CS_FLAGS.STAGED | CS_FLAGS.STAGED_FIRST;
     expect(await codeOf(() => rig.cs(file, { flags, chunksExecute: [inner] }))).toBe('EPERM');
     expect([drops(file), file.requireContext.pending.nextSeq]).toEqual([{ ...NO_DROPS, deviceInReset: 1 }, 2]);
-    rig.device().disabled = false;
+    rig.device().life.disabled = false;
     expect(file.requireContext.unfinished).toBe(0);
   });
 });

@@ -162,7 +162,7 @@ describe('an end', () => {
     await rig.work();
     expect(states(patient)).toBe('ETIMEDOUT');
     expect(file.requireContext.lost).toBeUndefined();
-    expect(rig.device().hardResets).toBe(0);
+    expect(rig.device().life.hardResets).toBe(0);
     using late = submissionFence(rig.machine.fences, endless);
     expect([late.status, late.timestampNs]).toEqual([-110, 5 * S]);
     expect(fence.watched).toBe(false);
@@ -236,12 +236,12 @@ describe('an end', () => {
     const held = rig.after(file, 0, [fence]);
     await rig.close(file);
     expect(states(held)).toBe('held');
-    expect(rig.device().inRelease).toBe(true);
+    expect(rig.device().contexts.inRelease).toBe(true);
     fence.signal();
     await rig.work();
     await rig.settle();
     expect(states(held)).toBe('done');
-    expect(rig.device().contextCount).toBe(0);
+    expect(rig.device().contexts.size).toBe(0);
   });
 
   it('by-reset-is-EIO', async () => {
@@ -262,11 +262,11 @@ describe('an end', () => {
     const file = await rig.open();
     using fence = rig.fence();
     const held = rig.after(file, 0, [fence]);
-    rig.device().disabled = true;
+    rig.device().life.disabled = true;
     fence.signal();
     await rig.work();
     expect(states(held)).toBe('EIO');
-    rig.device().disabled = false;
+    rig.device().life.disabled = false;
   });
 });
 

@@ -120,9 +120,9 @@ describe('raise', () => {
   it('dropped-while-disabled-in-reset-and-beyond-the-last-id', async () => {
     await using rig = new TestRig('exclusive');
     const device = rig.device();
-    device.disabled = true;
+    device.life.disabled = true;
     device.raiseEvent(38);
-    device.disabled = false;
+    device.life.disabled = false;
     device.raiseEvent(EVENT_COUNT);
     device.raiseEvent(46);
     expect(device.status).toBe(DEVICE_STATUS.IN_RESET);
@@ -141,7 +141,7 @@ describe('raise', () => {
     await using rig = new TestRig('exclusive');
     rig.device().raiseEvent(280);
     await rig.settle();
-    expect(rig.device().dumps).toHaveLength(1);
+    expect(rig.device().stateDumps.texts).toHaveLength(1);
   });
 });
 
@@ -252,7 +252,7 @@ describe('faults', () => {
     // The stream stays stopped, so the last put finds the engine busy.
     await rig.close(file);
     await rig.finishReset();
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().life.hardResets).toBe(1);
   });
 
   it('undefined-opcode-below-the-lower-command-processor', async () => {
@@ -335,19 +335,19 @@ describe('inject', () => {
     await rig.finishReset();
     await done('reset');
     await rig.finishReset();
-    expect(device.hardResets).toBe(2);
+    expect(device.life.hardResets).toBe(2);
   });
 
   it('heartbeat-halts-the-CPU', async () => {
     await using rig = new TestRig('exclusive');
     const device = rig.device();
-    device.start();
+    device.life.start();
     await inject(device, { kind: 'heartbeat', target: '', value: 0 });
     rig.clock.advance(5e9);
     await rig.finishReset();
-    expect(device.hardResets).toBe(1);
+    expect(device.life.hardResets).toBe(1);
     expect(await device.hardware.testFirmware(5)).toBe(5);
-    await device.quiesce();
+    await device.life.quiesce();
   });
 
   it('unknown-targets-and-values-are-EINVAL', async () => {

@@ -66,7 +66,7 @@ export class DeviceEvents {
   /** Ids from EVENT_COUNT on and events of a disabled device are dropped (uapi.md 7.5). */
   raise(id: number, payload: EventPayload = {}): void {
     const device = this.#device;
-    if (!Number.isInteger(id) || id < 0 || id >= EVENT_COUNT || device.stopped) {
+    if (!Number.isInteger(id) || id < 0 || id >= EVENT_COUNT || device.life.stopped) {
       return;
     }
     this.counters[id] = (this.counters[id] as number) + 1;
@@ -91,7 +91,7 @@ export class DeviceEvents {
       this.#captureOpcode(payload.undefinedOpcode, payload.context);
     }
     if (effect.stateDump) {
-      void device.takeStateDump();
+      void device.stateDumps.take();
     }
     if (mask !== 0) {
       // A reset concerns everybody; what one context's packets did is nobody else's business.

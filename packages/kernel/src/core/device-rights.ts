@@ -50,8 +50,8 @@ export function rightsOf(context: Context, policy: Policy): ContextRights {
   }
   return {
     physicalHbm: false,
-    sram: context.sramLease ?? null,
-    sync: [...context.leases.filter((lease) => lease !== undefined), ...context.driverLeases],
+    sram: context.leases.sram ?? null,
+    sync: context.leases.sync,
     failOnFault: policy.failOnFault,
   };
 }

@@ -16,6 +16,8 @@ export interface FinishedSubmission {
   readonly submittedNs: number;
   readonly finishedNs: number;
   readonly queues: readonly number[];
+  /** Those on external queues that were not done when it ended. */
+  readonly jobsLeft: number;
   readonly outcome: Outcome;
 }
 
@@ -34,6 +36,7 @@ export function finishedSubmission(submission: Submission, outcome: Outcome): Fi
     submittedNs,
     finishedNs,
     queues: submission.ownQueues(),
+    jobsLeft: submission.jobsLeft,
     outcome,
   };
 }
@@ -43,8 +46,7 @@ export class FinishedWork {
 
   /** The context has ended: its last submissions are remembered here. */
   keepLastOf(context: Context): void {
-    const last = [...context.pending.newestFinished(PER_CONTEXT)].reverse();
-    for (const submission of last) {
+    for (const submission of context.pending.newestFinished(PER_CONTEXT)) {
       if (submission.outcome !== undefined) {
         this.#kept.push(finishedSubmission(submission, submission.outcome));
       }

@@ -154,6 +154,6 @@ function block(file: OpenFile, { context, seqs, running, timeoutUs }: BlockedWai
     if (!forever) {
       timer = clock.at(deadlineNs, abandon);
     }
-    file.caller.waits({ kind: 'submissions', any: true, submissions: running }, deadlineNs);
+    file.caller.waits({ kind: 'submissions', any: true, submissions: running }, deadlineNs, abandon);
   });
 }

@@ -185,7 +185,7 @@ export class OpenFile {
     this.descriptors.endTokens();
     const { context, device } = this;
     if (context !== undefined) {
-      device.contextClosed((device.clock.nowNs() - this.#openedNs) / 1e6);
+      device.contexts.fileClosed((device.clock.nowNs() - this.#openedNs) / 1e6);
       context.lost ??= this.#revoked ?? 'the file was closed';
       context.reservations.dropUnattached();
       if (device.policy.cancelOnRelease) {

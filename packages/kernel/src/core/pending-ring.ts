@@ -100,16 +100,16 @@ export class PendingRing {
     }
   }
 
-  /** For inspection: those that have finished, newest first, `most` at most. Looks at no more than four times as many. */
-  *newestFinished(most: number): IterableIterator<Submission> {
-    let left = most;
-    for (let seq = this.#nextSeq - 1, looks = 4 * most; seq > 0 && left > 0 && looks > 0; seq--, looks--) {
+  /** For inspection: the newest that have finished, oldest first, `most` at most. Looks at no more than four times as many. */
+  newestFinished(most: number): Submission[] {
+    const found: Submission[] = [];
+    for (let seq = this.#nextSeq - 1, looks = 4 * most; seq > 0 && found.length < most && looks > 0; seq--, looks--) {
       const fence = this.#fences[seq % MAX_PENDING];
       if (fence?.seq === seq && fence.finished) {
-        left--;
-        yield fence;
+        found.push(fence);
       }
     }
+    return found.reverse();
   }
 
   /**

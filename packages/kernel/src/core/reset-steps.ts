@@ -58,12 +58,12 @@ async function evict(
 async function released(device: HlDevice): Promise<boolean> {
   const { clock, policy, settings } = device;
   const deadlineNs = clock.nowNs() + settings.resetReleaseNs;
-  while (policy.ownsDevice && device.contextCount > 0) {
+  while (policy.ownsDevice && device.contexts.size > 0) {
     let timer: Timer | undefined;
     const expired = new Promise<boolean>((resolve) => {
       timer = clock.at(deadlineNs, () => resolve(false));
     });
-    const goOn = await Promise.race([device.contextGone().then(() => true), expired]);
+    const goOn = await Promise.race([device.contexts.changed().then(() => true), expired]);
     timer?.cancel();
     if (!goOn) {
       return false;

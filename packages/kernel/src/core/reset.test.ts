@@ -30,15 +30,15 @@ describe('hard reset', () => {
     expect(running.outcome?.error).toBe('EIO');
     // The grace period: rolled back, and the file is still what it was.
     expect(file.revoked).toBeUndefined();
-    expect(device.hardResets).toBe(0);
+    expect(device.life.hardResets).toBe(0);
     rig.clock.advance(device.settings.resetGraceNs);
     await rig.settle();
     expect(file.revoked).toContain('hard reset');
     expect(device.status).toBe(DEVICE_STATUS.IN_RESET);
     await rig.finishReset();
     expect(device.status).toBe(DEVICE_STATUS.OPERATIONAL);
-    expect(device.hardResets).toBe(1);
-    expect(device.contextCount).toBe(0);
+    expect(device.life.hardResets).toBe(1);
+    expect(device.contexts.size).toBe(0);
   });
 
   it('a-second-request-while-one-runs-is-ignored', async () => {
@@ -46,7 +46,7 @@ describe('hard reset', () => {
     rig.device().requestReset({ kind: 'manual' });
     rig.device().requestReset({ kind: 'heartbeat' });
     await rig.finishReset();
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().life.hardResets).toBe(1);
   });
 
   it('nobody-has-it-open-no-grace', async () => {
@@ -55,7 +55,7 @@ describe('hard reset', () => {
     for (let i = 0; i < 5; i++) {
       await rig.settle();
     }
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().life.hardResets).toBe(1);
   });
 
   it('a-new-open-starts-from-scratch', async () => {
@@ -90,8 +90,8 @@ describe('hard reset', () => {
     await rig.open(0);
     rig.device(0).requestReset({ kind: 'manual' });
     await rig.finishReset(0);
-    expect(rig.device(0).hardResets).toBe(1);
-    expect(rig.device(1).hardResets).toBe(0);
+    expect(rig.device(0).life.hardResets).toBe(1);
+    expect(rig.device(1).life.hardResets).toBe(0);
     expect(running.finished).toBe(false);
     rig.submit(other, 1, (words) => encodeMsgLong(words, 0, { address: fenceRdataAddress(0, 0), value: 1 }));
     rig.run();
@@ -109,7 +109,7 @@ describe('hard reset', () => {
     rig.device(0).requestReset({ kind: 'manual' });
     await rig.finishReset(0);
     expect(rig.device(0).status).toBe(DEVICE_STATUS.MALFUNCTION);
-    expect(rig.device(0).hardResets).toBe(1);
+    expect(rig.device(0).life.hardResets).toBe(1);
     expect(await codeOf(rig.open(0))).toBe('EPERM');
     // A manual reset of a malfunctioning device runs, and succeeds once nothing holds it.
     await rig.close(importer);
@@ -157,7 +157,7 @@ describe('hard reset', () => {
     for (let i = 1; i <= 2; i++) {
       rig.device().raiseEvent(46);
       await rig.finishReset();
-      expect(rig.device().hardResets).toBe(i);
+      expect(rig.device().life.hardResets).toBe(i);
     }
     expect(rig.device().operational).toBe(true);
   });
@@ -176,11 +176,11 @@ describe('open', () => {
   it('needs-reset-and-disabled-are-EPERM', async () => {
     await using rig = new TestRig('exclusive');
     const device = rig.device();
-    device.needsReset = true;
+    device.life.needsReset = true;
     expect(device.status).toBe(DEVICE_STATUS.NEEDS_RESET);
     expect(await codeOf(rig.open())).toBe('EPERM');
-    device.needsReset = false;
-    device.disabled = true;
+    device.life.needsReset = false;
+    device.life.disabled = true;
     expect(device.status).toBe(DEVICE_STATUS.MALFUNCTION);
     expect(await codeOf(rig.open(0, 'control'))).toBe('EPERM');
   });
@@ -223,10 +223,10 @@ describe('open', () => {
     const device = rig.device();
     rig.clock.advance(3 * S);
     const file = await rig.open();
-    expect(device.lastOpenNs).toBe(rig.clock.nowNs());
+    expect(device.contexts.lastOpenNs).toBe(rig.clock.nowNs());
     rig.clock.advance(2 * S);
     await rig.close(file);
-    expect(device).toMatchObject({ openCounter: 1, lastOpenDurationMs: 2000 });
+    expect(device.contexts).toMatchObject({ opens: 1, lastOpenDurationMs: 2000 });
   });
 });
 
@@ -243,7 +243,7 @@ describe('final stage', () => {
     expect(device.status).toBe(DEVICE_STATUS.IN_RESET);
     Reflect.deleteProperty(device.hardware, 'engineStatus');
     await rig.finishReset();
-    expect(device.hardResets).toBe(1);
+    expect(device.life.hardResets).toBe(1);
     expect(await codeOf(rig.open())).toBe('ok');
   });
 
@@ -254,7 +254,7 @@ describe('final stage', () => {
     rig.run();
     await rig.close(file);
     await rig.settle();
-    expect(rig.device()).toMatchObject({ hardResets: 0, operational: true });
+    expect(rig.device().life).toMatchObject({ hardResets: 0, operational: true });
   });
 });
 
@@ -273,9 +273,9 @@ describe('time-out', () => {
     expect(rig.device().captures.csTimeout.record).toEqual({ timestampNs: 600 * S, seq: head.seq });
     await rig.finishReset();
     // Taken before anything was ended.
-    expect(rig.device().dumps).toHaveLength(1);
-    expect(rig.device().dumps[0]).toMatch(/armed\) fences:\n.*DMA/s);
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().stateDumps.texts).toHaveLength(1);
+    expect(rig.device().stateDumps.texts[0]).toMatch(/armed\) fences:\n.*DMA/s);
+    expect(rig.device().life.hardResets).toBe(1);
   });
 
   it('skip-flag-lets-it-go-on-and-complete', async () => {
@@ -367,7 +367,7 @@ describe('time-out', () => {
     }
     expect(head.outcome?.error).toBe('ETIMEDOUT');
     expect(other.finished).toBe(false);
-    expect(rig.device()).toMatchObject({ operational: true, hardResets: 0 });
+    expect(rig.device().life).toMatchObject({ operational: true, hardResets: 0 });
     expect([file.notifier.take(), neighbour.notifier.take()]).toEqual([NOTIFIER_EVENT.CS_TIMEOUT, 0]);
     expect(neighbour.requireContext.captures.csTimeout.record).toBeUndefined();
   });
@@ -384,7 +384,7 @@ describe('time-out', () => {
     rig.clock.advance(1 * S);
     await rig.finishReset();
     expect([head.outcome?.error, other.outcome?.error]).toEqual(['ETIMEDOUT', 'EIO']);
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().life.hardResets).toBe(1);
     const again = await rig.open();
     const works = rig.submit(again, 0, nop);
     rig.run();
@@ -395,37 +395,37 @@ describe('time-out', () => {
 describe('heartbeat', () => {
   it('beats-while-the-device-CPU-answers', async () => {
     await using rig = new TestRig('exclusive');
-    rig.device().start();
+    rig.device().life.start();
     for (let i = 0; i < 10; i++) {
       rig.clock.advance(5 * S);
       await rig.settle();
     }
-    expect(rig.device()).toMatchObject({ operational: true, hardResets: 0 });
-    await rig.device().quiesce();
+    expect(rig.device().life).toMatchObject({ operational: true, hardResets: 0 });
+    await rig.device().life.quiesce();
     expect(rig.clock.pending).toBe(0);
   });
 
   it('a-halted-CPU-resets-the-device-within-a-period-and-it-beats-on', async () => {
     await using rig = new TestRig('exclusive');
     const device = rig.device();
-    device.start();
+    device.life.start();
     device.hardware.testFirmware = async () => undefined;
     rig.clock.advance(5 * S);
     await rig.settle();
     expect(device.status).toBe(DEVICE_STATUS.IN_RESET);
     Reflect.deleteProperty(device.hardware, 'testFirmware');
     await rig.finishReset();
-    expect(device.hardResets).toBe(1);
+    expect(device.life.hardResets).toBe(1);
     rig.clock.advance(5 * S);
     await rig.settle();
     expect(device.operational).toBe(true);
-    await device.quiesce();
+    await device.life.quiesce();
   });
 
   it('an-answer-that-never-comes-is-missed-after-one-more-period', async () => {
     await using rig = new TestRig('exclusive');
     const device = rig.device();
-    device.start();
+    device.life.start();
     device.hardware.testFirmware = () => new Promise(() => undefined);
     rig.clock.advance(9 * S);
     expect(device.operational).toBe(true);

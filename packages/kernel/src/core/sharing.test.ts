@@ -38,22 +38,24 @@ describe('leases', () => {
   it('do-not-overlap-and-come-back', async () => {
     await using rig = new TestRig('shared');
     const [one, two] = [await rig.open(), await rig.open()];
-    const a = one.requireContext.leaseSync(2, { syncObjects: 10, monitors: 3 });
-    const b = two.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    const a = one.requireContext.leases.leaseSync(2, { syncObjects: 10, monitors: 3 });
+    const b = two.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 1 });
     expect(a).toMatchObject({ firstSob: 0, sobs: 16, firstMonitor: 0, monitors: 3 });
     expect(b).toMatchObject({ firstSob: 16, sobs: 8, firstMonitor: 3, monitors: 1 });
-    expect(await codeOf(() => one.requireContext.leaseSync(2, { syncObjects: 8, monitors: 0 }))).toBe('EBUSY');
-    expect(await codeOf(() => one.requireContext.leaseSync(3, { syncObjects: 4096, monitors: 0 }))).toBe('ENOSPC');
-    expect(await codeOf(() => one.requireContext.leaseSync(4, { syncObjects: 8, monitors: 0 }))).toBe('EINVAL');
+    expect(await codeOf(() => one.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 0 }))).toBe('EBUSY');
+    expect(await codeOf(() => one.requireContext.leases.leaseSync(3, { syncObjects: 4096, monitors: 0 }))).toBe(
+      'ENOSPC',
+    );
+    expect(await codeOf(() => one.requireContext.leases.leaseSync(4, { syncObjects: 8, monitors: 0 }))).toBe('EINVAL');
     await rig.close(one);
-    const again = (await rig.open()).requireContext.leaseSync(2, { syncObjects: 16, monitors: 3 });
+    const again = (await rig.open()).requireContext.leases.leaseSync(2, { syncObjects: 16, monitors: 3 });
     expect(again.firstSob).toBe(0);
   });
 
   it('leased-sram-reads-zero-whatever-was-there', async () => {
     await using rig = new TestRig('shared');
     const one = await rig.open();
-    const { base } = one.requireContext.leaseSram(4096);
+    const { base } = one.requireContext.leases.leaseSram(4096);
     const fill = rig.submit(one, 0, (words) =>
       encodeLinDma(words, 0, { size: 4096, patternLow: 0x5a5a5a5a, dst: base, memSet: true }),
     );
@@ -61,7 +63,7 @@ describe('leases', () => {
     expect(fill.outcome?.error).toBeUndefined();
     await rig.close(one);
     const two = await rig.open();
-    const lease = two.requireContext.leaseSram(4096);
+    const lease = two.requireContext.leases.leaseSram(4096);
     expect(lease.base).toBe(base);
     const { address } = allocate(two, PAGE);
     const copy = rig.submit(two, 0, (words) => encodeLinDma(words, 0, { size: 4096, src: lease.base, dst: address }));
@@ -81,8 +83,8 @@ describe('leases', () => {
   it('a-foreign-sync-object-faults', async () => {
     await using rig = new TestRig('shared');
     const [one, two] = [await rig.open(), await rig.open()];
-    one.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
-    two.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    one.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    two.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 1 });
     const add = (sob: number) => (words: Uint32Array) =>
       encodeMsgShort(words, 0, { base: 1, addressOffset: 4 * sob, value: sobValue('add', 1) });
     const own = rig.submit(one, 0, add(0));
@@ -122,14 +124,14 @@ describe('dma-buf', () => {
     expect(copy.outcome?.error).toBeUndefined();
     await rig.close(importer);
     expect(rig.device(0).memory.used).toBe(0);
-    expect(rig.device(0).contextCount).toBe(0);
+    expect(rig.device(0).contexts.size).toBe(0);
   });
 
   it('a-sync-object-of-another-device-releases-a-stream', async () => {
     await using rig = new TestRig('shared', 2);
     const producer = await rig.open(0);
     const consumer = await rig.open(1);
-    const lease = consumer.requireContext.leaseSync(2, { syncObjects: 8, monitors: 1 });
+    const lease = consumer.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 1 });
     const { dmaBufs } = rig.machine;
     const object = exportSyncObjects(dmaBufs, consumer.requireContext, {
       dcore: 2,
@@ -170,19 +172,19 @@ describe('dma-buf', () => {
     await rig.close(files[0]);
     await rig.close(files[1]);
     // What still runs may use what it imported.
-    expect(rig.device(0).inRelease).toBe(true);
+    expect(rig.device(0).contexts.inRelease).toBe(true);
     expect(dmaBufs.size).toBeGreaterThan(0);
-    await rig.device(0).endContexts();
+    await rig.device(0).contexts.stop();
     await rig.settle();
     expect(stuck.outcome?.error).toBe('EIO');
     expect(dmaBufs.size).toBe(0);
-    expect(rig.device(1).contextCount).toBe(0);
+    expect(rig.device(1).contexts.size).toBe(0);
   });
 
   it('export-beyond-the-lease-is-EPERM', async () => {
     await using rig = new TestRig('shared');
     const { requireContext: context } = await rig.open();
-    const lease = context.leaseSync(2, { syncObjects: 8, monitors: 0 });
+    const lease = context.leases.leaseSync(2, { syncObjects: 8, monitors: 0 });
     const beyond = { dcore: 2, firstSyncObject: lease.firstSob + 4, count: 5 };
     expect(await codeOf(() => exportSyncObjects(rig.machine.dmaBufs, context, beyond))).toBe('EPERM');
     const elsewhere = { dcore: 3, firstSyncObject: 0, count: 1 };

@@ -261,7 +261,7 @@ describe('staged submissions', () => {
     rig.csNow(file, { flags: FIRST, chunksExecute: [rig.chunk(file, 0, nop), rig.chunk(file, 1, stuck)] });
     rig.run();
     await rig.close(file);
-    expect(rig.device().contextCount).toBe(0);
+    expect(rig.device().contexts.size).toBe(0);
   });
 
   it('only-the-first-part-has-a-timer', async () => {

@@ -180,7 +180,7 @@ describe('time-out', () => {
     expect(await Promise.all(waits)).toEqual(['ETIMEDOUT', 'EIO']);
     expect(() => rig.submit(file, 0, nop)).toThrow('can do nothing more');
     await rig.finishReset();
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().life.hardResets).toBe(1);
   });
 });
 
@@ -229,7 +229,7 @@ describe('open and release', () => {
     await rig.close(file);
     // Nobody is left to hear the answer; it must not hang all the same.
     expect(await codeOf(waiting)).not.toBe('hangs');
-    expect(rig.device().contextCount).toBe(1);
+    expect(rig.device().contexts.size).toBe(1);
     const still = rig.submit(witness, 0, nop);
     rig.run();
     expect(still.finished).toBe(true);

@@ -103,10 +103,10 @@ describe('SIGNAL', () => {
   it('on-a-stopped-device-is-EFAULT', async () => {
     await using rig = new TestRig('exclusive');
     const file = await rig.open();
-    rig.device().disabled = true;
+    rig.device().life.disabled = true;
     expect(codeNow(() => signal(rig, file, 0))).toBe('EFAULT');
     expect(file.requireContext.counters).toMatchObject({ outOfMem: 1, deviceInReset: 0 });
-    rig.device().disabled = false;
+    rig.device().life.disabled = false;
   });
 
   it('shared-contexts-do-not-see-each-others-counts', async () => {

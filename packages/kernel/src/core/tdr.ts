@@ -125,7 +125,7 @@ export class Tdr {
       text: detail,
     });
     // The device answers in the order it was asked: the dump shows what was there before anything is ended.
-    void device.takeStateDump();
+    void device.stateDumps.take();
     if (head.skipResetOnTimeout) {
       this.#tell(head, false);
       return;
@@ -133,7 +133,7 @@ export class Tdr {
     head.timedOut = true;
     if (!device.settings.resetOnLockup) {
       this.#tell(head, false);
-      device.needsReset = true;
+      device.life.needsReset = true;
     } else if (device.policy.ownsDevice) {
       this.#reset(head, detail);
     } else {
@@ -145,7 +145,7 @@ export class Tdr {
 
   /** Whose engine hangs, takes the device with him; else the device is well, and only this context's work ends. */
   async #expireShared(head: Submission, detail: string): Promise<void> {
-    if (await this.#context.device.hasHungStream(this.#context)) {
+    if (await hasHungStream(this.#context)) {
       this.#reset(head, detail);
       return;
     }
@@ -160,7 +160,22 @@ export class Tdr {
 
   /** Only the first time-out since the device was opened is recorded and told (uapi.md 4.7). */
   #tell(head: Submission, resets: boolean): void {
+    const { device } = this.#context;
     const mask = NOTIFIER_EVENT.CS_TIMEOUT | (resets ? NOTIFIER_EVENT.DEVICE_RESET : 0);
-    this.#context.device.recordTimeout(this.#context, head, mask);
+    const timestampNs = device.clock.nowNs();
+    let first = false;
+    for (const captures of device.capturesFor(this.#context)) {
+      // The last one decides: the context's own, where it has one.
+      first = captures.csTimeout.write(() => ({ timestampNs, seq: head.seq }));
+    }
+    if (first) {
+      device.tell(mask, this.#context);
+    }
   }
+}
+
+/** Whether a stream of the context stands at an engine that makes no more progress until it is reset. */
+async function hasHungStream({ device, asid }: Context): Promise<boolean> {
+  const { streams } = await device.hardware.snapshot();
+  return streams.some((stream) => stream.asid === asid && stream.state === 'hung');
 }

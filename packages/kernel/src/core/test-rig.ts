@@ -99,7 +99,7 @@ export class TestRig {
     const file = new OpenFile({
       device: owner,
       node,
-      context: node === 'primary' ? await owner.openContext(pid) : undefined,
+      context: node === 'primary' ? await owner.contexts.open(pid) : undefined,
       hostMemoryLimit: this.machine.hostMemoryLimit,
       tracker: this.tracker,
     });
@@ -201,7 +201,7 @@ export class TestRig {
       await this.close(file);
     }
     this.run();
-    await Promise.all(this.machine.devices.map((device) => device.endContexts()));
+    await Promise.all(this.machine.devices.map((device) => device.contexts.stop()));
     await this.settle();
     this.tracker.assertEmpty();
     for (const hardware of this.#hardware) {

@@ -105,6 +105,6 @@ function block(file: OpenFile, submission: Submission, timeoutUs: number): Promi
     if (deadlineNs !== Number.POSITIVE_INFINITY) {
       waiter.timer = clock.at(deadlineNs, () => waiter.settle(false));
     }
-    file.caller.waits({ kind: 'submissions', any: false, submissions: [submission] }, deadlineNs);
+    file.caller.waits({ kind: 'submissions', any: false, submissions: [submission] }, deadlineNs, abandon);
   });
 }

@@ -41,7 +41,7 @@ export class BareKernel {
     this.machine = new Machine({ devices, policy, hostMemoryLimit, ...shared });
     this.#sessions = new LocalSessions(this.machine);
     for (const device of devices) {
-      device.start();
+      device.life.start();
     }
   }
 
@@ -58,7 +58,7 @@ export class BareKernel {
   async close(): Promise<void> {
     await this.#sessions.drain();
     const { devices } = this.machine;
-    await Promise.all(devices.map((device) => device.quiesce()));
-    await Promise.all(devices.map((device) => device.endContexts()));
+    await Promise.all(devices.map((device) => device.life.quiesce()));
+    await Promise.all(devices.map((device) => device.contexts.stop()));
   }
 }

@@ -120,6 +120,8 @@ function clientRow(session: Session, file: OpenFile): Row<ClientState> {
 
 /** A call whose answer is to come, as the session keeps it. */
 export interface PendingCall {
+  /** The client's number of the request. */
+  readonly id: number;
   readonly name: string;
   readonly sinceNs: number;
   readonly wait: CallWait | undefined;

@@ -121,8 +121,8 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
     log.info({ reason }, 'draining');
     listener.stop();
     await sessions.drain();
-    await Promise.all(devices.map((device) => device.quiesce()));
-    await Promise.all(devices.map((device) => device.endContexts()));
+    await Promise.all(devices.map((device) => device.life.quiesce()));
+    await Promise.all(devices.map((device) => device.contexts.stop()));
     await listener.close();
     await endDevices();
     log.info({ objects: tracker.counts() }, 'stopped');
@@ -135,7 +135,7 @@ export async function runDaemon(options: DaemonOptions): Promise<RunningDaemon> 
   for (const device of devices) {
     // A device that never comes up is a crash, which `closed` reports.
     device.hardware.ready().then(
-      () => device.start(),
+      () => device.life.start(),
       () => undefined,
     );
   }

@@ -160,7 +160,7 @@ function run(session: Session, call: Call, handle: () => object | Promise<object
     succeed(session, call, result);
     return;
   }
-  const pending = { name: call.name, sinceNs: session.machine.clock.nowNs(), wait: session.caller.wait };
+  const pending = { id: call.id, name: call.name, sinceNs: session.machine.clock.nowNs(), wait: session.caller.wait };
   session.calls.add(pending);
   result.then(
     (value) => {

@@ -29,7 +29,7 @@ export class LocalKernel {
   constructor({ devices, policy, settings = {}, description }: LocalKernelOptions) {
     this.#rig = new TestRig(policy, devices, settings, undefined, description);
     for (const device of this.#rig.machine.devices) {
-      device.start();
+      device.life.start();
     }
     this.#sessions = new LocalSessions(this.#rig.machine);
   }
@@ -71,7 +71,7 @@ export class LocalKernel {
 
   async close(): Promise<void> {
     await this.#sessions.drain();
-    const quiet = Promise.all(this.#rig.machine.devices.map((device) => device.quiesce()));
+    const quiet = Promise.all(this.#rig.machine.devices.map((device) => device.life.quiesce()));
     // A reset that still runs waits for time to pass.
     let done = false;
     void quiet.then(() => {

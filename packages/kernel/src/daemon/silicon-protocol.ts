@@ -25,7 +25,7 @@ type Methods =
   | 'hangEngine'
   | 'close';
 
-/** One call of the Device interface. `answer` 0: none is wanted. */
+/** One call of the Device interface; a snapshot is answered packed. `answer` 0: none is wanted. */
 export type ControlMessage = {
   [M in Methods]: { readonly method: M; readonly args: Parameters<Device[M]>; readonly answer: number };
 }[Methods];

@@ -5,7 +5,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { HlError, RealClock } from '@pedrera/base';
-import { DoorbellFifo, FabricFifo, HBM_BANK_SIZE, HBM_SIZE, InterruptFifo } from '@pedrera/hw';
+import { DoorbellFifo, FabricFifo, HBM_BANK_SIZE, HBM_SIZE, InterruptFifo, transferables } from '@pedrera/hw';
 import { Gaudi } from '@pedrera/silicon';
 import {
   currentProcessor,
@@ -121,6 +121,11 @@ function applyControl(): boolean {
     waiting = undefined;
     if (method === 'close') {
       return false;
+    }
+    if (method === 'snapshot') {
+      const packed = machine.packedSnapshot();
+      port?.postMessage({ answer, value: packed } satisfies FromSilicon, transferables(packed));
+      continue;
     }
     const apply = machine[method] as (...values: readonly unknown[]) => unknown;
     if (answer === 0) {

@@ -118,7 +118,7 @@ describe('device in a thread', () => {
     const after = clock.nowNs();
     const records: DeviceTraceRecord[] = [];
     const reader = new TraceReader(ring);
-    reader.drain((record) => void records.push(record));
+    reader.drain((record) => void records.push({ ...record }));
     expect(records).toMatchObject([
       { kind: 'job begin', asid: 1, queue: 0, index: 0 },
       { kind: 'job end', asid: 1, queue: 0, index: 0 },

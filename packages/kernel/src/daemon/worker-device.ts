@@ -21,8 +21,10 @@ import {
   InterruptFifo,
   type InterruptSink,
   type Mapping,
+  type PackedSnapshot,
   QUEUES,
   RingView,
+  unpackSnapshot,
 } from '@pedrera/hw';
 import { currentProcessor } from '@pedrera/wire';
 import { type ControlMessage, type FromSilicon, POWERED_UP, type SiliconData } from './silicon-protocol.js';
@@ -189,8 +191,9 @@ export class WorkerDevice implements Device {
     return this.#ask({ method: 'writeSram', args: [offset, bytes] }) as Promise<void>;
   }
 
-  snapshot(): Promise<DeviceSnapshot> {
-    return this.#ask({ method: 'snapshot', args: [] }) as Promise<DeviceSnapshot>;
+  /** It comes packed and is handed over, not copied: neither thread stands still for it. */
+  async snapshot(): Promise<DeviceSnapshot> {
+    return unpackSnapshot((await this.#ask({ method: 'snapshot', args: [] })) as PackedSnapshot);
   }
 
   walk(asid: number, address: number): Promise<AddressWalk | null> {

@@ -135,7 +135,7 @@ function scrub(device: HlDevice): undefined {
   if (!device.operational) {
     throw errno('EIO', `hl${device.index} is not operational (status ${device.status})`);
   }
-  if (device.contextCount > 0) {
+  if (device.contexts.size > 0) {
     throw errno('EBUSY', `hl${device.index} is open`);
   }
   const { memoryScrubValue } = device.settings;

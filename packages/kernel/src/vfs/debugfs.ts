@@ -112,13 +112,13 @@ function controlFiles({ device, state }: DebugDevice): Readonly<Record<string, (
     state_dump: () =>
       debugfsFile({
         mode: 0o600,
-        show: () => device.dumps[0] ?? '',
+        show: () => device.stateDumps.texts[0] ?? '',
         store: (bytes) => {
           const count = parseU32(bytes, 10);
           if (count < 1 || count > MAX_DROPPED_DUMPS) {
             throw errno('EINVAL', `${count} state dumps to drop; 1 to ${MAX_DROPPED_DUMPS} can be`);
           }
-          device.dumps.splice(0, count);
+          device.stateDumps.texts.splice(0, count);
         },
       }),
     dump_security_violations: () => debugfsFile({ mode: 0o644, show: () => logViolations(device) }),
@@ -129,13 +129,13 @@ function controlFiles({ device, state }: DebugDevice): Readonly<Record<string, (
 /** Compared as the driver does, so that what follows the word does not matter. */
 async function command(device: HlDevice, word: string): Promise<undefined> {
   if (word.startsWith('disable')) {
-    device.disabled = true;
+    device.life.disabled = true;
   } else if (word.startsWith('enable')) {
-    device.disabled = false;
+    device.life.disabled = false;
   } else if (word.startsWith('suspend')) {
-    device.suspended = true;
+    device.life.suspended = true;
   } else if (word.startsWith('resume')) {
-    device.suspended = false;
+    device.life.suspended = false;
   } else if (word.startsWith('cpu_timeout')) {
     device.firmware.giveUp();
     await haltCpu(device);

@@ -31,16 +31,19 @@ function exported(rig: TestRig, file: OpenFile, size: number): DmaBuf {
   return exportAllocation(rig.machine.dmaBufs, context, allocation, { offset: 0, size });
 }
 
-/** A pending fence among the writers', and one that has signalled among the readers'. */
+/** A pending fence among the writers', one that has signalled among the readers', and one that nobody waits for, which is not shown. */
 function leaveFences(rig: TestRig, file: OpenFile, { reservation }: DmaBuf): void {
   const done = rig.submit(file, 4, (words) => encodeNop(words, 0));
   using signalled = submissionFence(rig.machine.fences, done);
   const stuck = rig.submit(file, 0, (words) => encodeFence(words, 0, { id: 1, target: 1, dec: 1 }));
   using pending = submissionFence(rig.machine.fences, stuck);
+  const other = rig.submit(file, 1, (words) => encodeFence(words, 0, { id: 1, target: 1, dec: 1 }));
+  using bookkept = submissionFence(rig.machine.fences, other);
   underLock([reservation], () => {
-    reservation.reserve(2);
+    reservation.reserve(3);
     reservation.add(pending, USAGE.WRITE);
     reservation.add(signalled, USAGE.READ);
+    reservation.add(bookkept, USAGE.BOOKKEEP);
   });
 }
 
@@ -61,7 +64,7 @@ describe('debugfs of dma-bufs', () => {
     object.name = 'weights';
     const small = exported(rig, owner, 2 * MIB);
     owner.descriptors.add(dmaBufs, small, { flags: FILE_FLAGS.O_CLOEXEC, readOnly: false });
-    const { firstSob } = other.requireContext.leaseSync(2, { syncObjects: 8, monitors: 0 });
+    const { firstSob } = other.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 0 });
     const sync = exportSyncObjects(dmaBufs, other.requireContext, { dcore: 2, firstSyncObject: firstSob, count: 4 });
     other.descriptors.add(dmaBufs, sync, { flags: FILE_FLAGS.O_RDWR, readOnly: false });
     importDmaBuf(other.requireContext, object, false);

@@ -50,14 +50,14 @@ function describe(machine: Machine, object: DmaBuf): string {
   const attached = [...object.attachments].map(({ importer }) => `\t${deviceName(machine, importer)}\n`);
   return [
     `${numbers.join('\t')}\t${object.exporter.name}\t${decimal(object.id)}\t${name}\n`,
-    ...object.reservation.entries(USAGE.BOOKKEEP).map(fenceLine),
+    ...object.reservation.entries(USAGE.READ).map(fenceLine),
     '\tAttached Devices:\n',
     ...attached,
     `Total ${attached.length} devices attached\n\n`,
   ].join('');
 }
 
-/** dma_fence_describe(). */
+/** dma_resv_describe(), which leaves out the fences that nobody waits for, and dma_fence_describe(). */
 function fenceLine({ fence, usage }: ReservedFence): string {
   const { driverName, timelineName } = fence.timeline;
   const state = fence.signalled ? 'signalled' : 'unsignalled';

@@ -130,7 +130,7 @@ describe('a busy device', () => {
     new CommandBuffer(file, file.requireContext, 5000).map();
     await submitBlocked(rig, file, 21, 7);
     rig.run();
-    await rig.device().takeStateDump();
+    await rig.device().stateDumps.take();
     await write(files, 'addr', `0x${va.toString(16)}\0`);
     await write(files, 'userptr_lookup', `0x${(buffer.address + 0x123).toString(16)}`);
     await write(files, 'mmu', `1 0x${(va + 0x123).toString(16)}`);
@@ -150,14 +150,14 @@ describe('a busy device', () => {
     const files = new VirtualFiles(rig.machine);
     const [one, two] = [await rig.open(), await rig.open()];
     for (const file of [one, two]) {
-      const { firstSob, firstMonitor } = file.requireContext.leaseSync(E_N, { syncObjects: 8, monitors: 2 });
-      file.requireContext.syncLease(W_S);
+      const { firstSob, firstMonitor } = file.requireContext.leases.leaseSync(E_N, { syncObjects: 8, monitors: 2 });
+      file.requireContext.leases.heldOrLeased(W_S);
       mapBuffer(file, 4096);
       allocate(file, 3 * PAGE_2M);
       await submitBlocked(rig, file, firstSob, firstMonitor);
     }
     rig.run();
-    await rig.device().takeStateDump();
+    await rig.device().stateDumps.take();
     await write(files, 'mmu', '2 0x27fc000000010');
     const text =
       (await render(files, '/sys/class')) + (await render(files, '/sys/dev')) + (await render(files, DEBUGFS));

@@ -60,7 +60,7 @@ function attributes(device: HlDevice): Readonly<Record<string, () => FileNode>> 
           device.requestReset({ kind: 'manual' });
         },
       }),
-    hard_reset_cnt: () => readOnly(() => `${device.hardResets}\n`),
+    hard_reset_cnt: () => readOnly(() => `${device.life.hardResets}\n`),
     infineon_ver: fixed(`0x${versions.infineon.toString(16).padStart(2, '0')}\n`),
     max_power: () =>
       sysfsFile({

@@ -240,7 +240,7 @@ describe('debugfs memory', () => {
     expect(await shell.debug('data32')).toBe('');
     expect(await shell.poke('data32', 'no number')).toBe(0);
     await rig.finishReset();
-    expect(rig.device().hardResets).toBe(1);
+    expect(rig.device().life.hardResets).toBe(1);
   });
 
   it('dma_size', async () => {
@@ -287,7 +287,7 @@ describe('debugfs memory', () => {
     await rig.close(file);
     expect(await shell.poke('memory_scrub', 'x')).toBe(1);
     expect(await shell.debug('data32')).toBe('0x00000000\n');
-    rig.device().disabled = true;
+    rig.device().life.disabled = true;
     expect(await shell.poke('memory_scrub', '1')).toBe('EIO');
   });
 });
@@ -366,7 +366,7 @@ describe('debugfs control', () => {
     expect(await shell.debug('state_dump')).toBe('');
     for (let n = 1; n <= 6; n++) {
       await rig.device().hardware.writeRegister(sobAddress(2, 1) - CFG_BASE, n);
-      await rig.device().takeStateDump();
+      await rig.device().stateDumps.take();
     }
     // DMA core 1 adds to SOB 1 of E_N when its work is written.
     expect(await shell.debug('state_dump')).toContain('SYNC_MGR_E_N\nsync id: 1, value: 6, Engine: DMA1\n');
@@ -407,7 +407,7 @@ describe('debugfs control', () => {
     expect(await shell.poke('i2c_data', 'ff')).toBe('EIO');
     expect(await shell.poke('led0', 'on')).toBe('EINVAL');
     expect(await shell.poke('led0', '1')).toBe('EIO');
-    rig.device().disabled = true;
+    rig.device().life.disabled = true;
     expect(await codeOf(shell.debug('i2c_data'))).toBe('EBUSY');
   });
 

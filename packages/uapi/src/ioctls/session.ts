@@ -102,6 +102,22 @@ export const JOIN = defineIoctl({
   evidence: { section: 'architecture 2' },
 });
 
+export const CALL_INTERRUPT = defineIoctl({
+  name: 'CALL_INTERRUPT',
+  nr: OWN_NR.SESSION,
+  op: 6,
+  access: 'any',
+  duringReset: true,
+  req: { request: u53 },
+  res: {},
+  errors: [
+    row('ENOENT', 'request', 'no request with the number waits: it has been answered, or is none that can be ended'),
+  ],
+  doc: 'For a program that met a signal while it waits: the request with this number is answered at once, as one of which the time is over (WAIT_CS: BUSY; DESCRIPTOR_POLL: no events; DMABUF_SYNC: EINTR).',
+  level: 'functional',
+  evidence: { section: 'uapi.md 4.14' },
+});
+
 export const MMAP = defineIoctl({
   name: 'MMAP',
   nr: OWN_NR.SESSION,

@@ -11,6 +11,7 @@ const MAX_SEQUENCES = 255;
 
 /** INTERRUPT is asked first (uapi.md 4.14). */
 const IS_INTERRUPT: BitTest = { field: 'flags', mask: WAIT_FLAGS.INTERRUPT };
+const IS_SINGLE: BitTest = { field: 'flags', without: WAIT_FLAGS.INTERRUPT | WAIT_FLAGS.MULTI_CS };
 const IS_MULTI: BitTest = { field: 'flags', mask: WAIT_FLAGS.MULTI_CS, without: WAIT_FLAGS.INTERRUPT };
 
 export const WAIT_CS = defineIoctl({
@@ -36,6 +37,8 @@ export const WAIT_CS = defineIoctl({
     },
     out: { status: 'status', flags: 'flags', timestampNs: 'timestampNsec', completionMap: 'csCompletionMap' },
     ring: { seq: 'seq', plain: 'flags', timeoutUs: 'timeoutUs' },
+    // The driver absorbs the signal (uapi.md 4.14).
+    interrupted: { when: IS_SINGLE, set: { status: WAIT_STATUS.BUSY } },
     success: 'zero',
     failure: {
       start: 'zero',

@@ -218,7 +218,7 @@ export function exportMemory(dmaBufs: DmaBufRegistry, context: Context, range: M
 /** Leased sync objects. Errors: EINVAL for no objects or no such dcore, EPERM beyond the lease. */
 export function exportSyncObjects(dmaBufs: DmaBufRegistry, context: Context, range: SyncRange): DmaBuf {
   const { dcore, firstSyncObject, count } = range;
-  const lease = context.heldLease(dcore);
+  const lease = context.leases.held(dcore);
   if (count < 1 || dcore >= DCORE_COUNT) {
     throw errno('EINVAL', `an export of ${count} sync objects of dcore ${dcore}`);
   }

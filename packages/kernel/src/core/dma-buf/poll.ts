@@ -58,7 +58,7 @@ export function pollObject(object: SharedObject, request: PollRequest): number |
       timer = clock.at(deadlineNs, () => settle(ask()));
     }
     const buffer = object instanceof DmaBuf ? object.id : null;
-    caller.waits({ kind: 'fences', buffer, pending: () => pendingFences(object, events) }, deadlineNs);
+    caller.waits({ kind: 'fences', buffer, pending: () => pendingFences(object, events) }, deadlineNs, abandon);
   });
 }
 

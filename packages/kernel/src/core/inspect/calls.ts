@@ -6,6 +6,7 @@
 import type { CallTarget, SubmissionName, WaitedFence } from '@pedrera/uapi';
 import type { AwaitedThing } from '../caller.js';
 import type { DmaFence } from '../fence/dma-fence.js';
+import { unwrapFence } from '../fence/unwrap.js';
 import type { Machine } from '../machine.js';
 import type { Submission } from '../submission.js';
 import { submissionBehind } from '../submission-fence.js';
@@ -16,8 +17,19 @@ function submissionName({ seq, context }: Submission): SubmissionName {
   return { device: context.device.index, asid: context.asid, pid: context.pid, seq };
 }
 
-/** `buffer`: the dma-buf it was found on. */
-export function noteFence(fence: DmaFence, buffer: number | null): Row<WaitedFence> {
+/** What fences wait for, containers taken apart. `bufferOf`: the dma-buf each was found on. */
+export function noteFences(
+  fences: readonly DmaFence[],
+  bufferOf: (fence: DmaFence) => number | null,
+): Row<WaitedFence>[] {
+  return fences.flatMap((whole) =>
+    unwrapFence(whole)
+      .filter(({ signalled }) => !signalled)
+      .map((fence) => noteFence(fence, bufferOf(fence) ?? bufferOf(whole))),
+  );
+}
+
+function noteFence(fence: DmaFence, buffer: number | null): Row<WaitedFence> {
   const submission = submissionBehind(fence);
   return () => ({
     name: fence.name,
@@ -35,7 +47,7 @@ export function noteTarget(on: AwaitedThing | undefined): Row<CallTarget | null>
       return () => ({ kind: 'submissions', any: on.any, submissions: left.map(submissionName) });
     }
     case 'fences': {
-      const fences = on.pending().map((fence) => noteFence(fence, on.buffer));
+      const fences = noteFences(on.pending(), () => on.buffer);
       return () => ({ kind: 'fences', fences: fences.map((row) => row()) });
     }
     case 'device': {

@@ -24,14 +24,16 @@ export function statusName(status: number): string {
 
 export function sramLeased(device: HlDevice): number {
   let leased = 0;
-  for (const { sramLease } of device.contexts) {
-    leased += sramLease?.size ?? 0;
+  for (const { leases } of device.contexts) {
+    leased += leases.sram?.size ?? 0;
   }
   return leased;
 }
 
 function deviceRow(device: HlDevice, { silicon, nowNs }: Moment): Row<DeviceSection> {
-  const { index, status, place, hardResets, lastReset, contextCount, linksDown, hbmUsed, submissions } = device;
+  const { index, status, place, linksDown, hbmUsed, submissions } = device;
+  const { hardResets, lastReset } = device.life;
+  const { size: contexts } = device.contexts;
   const counters = silicon.get(index)?.counters;
   const leased = sramLeased(device);
   const serial = serialNumber(device);
@@ -40,7 +42,8 @@ function deviceRow(device: HlDevice, { silicon, nowNs }: Moment): Row<DeviceSect
   const readings = device.firmware.readings();
   const { maxPowerMw, nicPortsMask } = device.settings;
   const { started: submitted, completed, failed } = submissions;
-  const { interrupts, submissionTimes } = device;
+  const { submissionTimes } = device;
+  const { interrupts } = device.reports;
   const durations = { counts: Array.from(submissionTimes.counts), sumNs: submissionTimes.sumNs };
   return () => ({
     index,
@@ -49,7 +52,7 @@ function deviceRow(device: HlDevice, { silicon, nowNs }: Moment): Row<DeviceSect
     status: statusName(status),
     lastReset:
       lastReset === undefined ? null : { reason: lastReset.reason, ageMs: milliseconds(nowNs - lastReset.atNs) },
-    contexts: contextCount,
+    contexts,
     pciAddress: place.pci,
     serial,
     uuid,

@@ -7,7 +7,7 @@ import { type AddressWalk, formatAddress } from '@pedrera/hw';
 import { type AddressSpaceState, hostBufferIdAt, type Snapshot } from '@pedrera/uapi';
 import type { Context } from '../context.js';
 import type { LiveMapping } from '../mapping.js';
-import { type Chapter, concerns, type Moment, milliseconds, type Row } from './moment.js';
+import { type Chapter, concerns, type Moment, milliseconds, Notes, type Row } from './moment.js';
 
 type MappingState = AddressSpaceState['mappings'][number];
 interface SpaceRow {
@@ -25,14 +25,13 @@ export function walkKey(device: number, asid: number): string {
 }
 
 export function mappingsChapter(moment: Moment): Chapter {
-  const rows: Row<SpaceRow | MappingRow>[] = [];
+  const rows = new Notes<SpaceRow | MappingRow>();
   for (const device of moment.devices) {
     for (const context of device.contexts) {
       if (concerns(moment, context.pid)) {
-        const space = spaceRow(context, moment);
-        rows.push(() => ({ space: space() }));
+        rows.add(showSpace, moment, spaceRow(context, moment));
         for (const mapping of context.addressSpace.mappings()) {
-          rows.push(() => ({ mapping: shown(mapping) }));
+          rows.add(showMapping, moment, mapping);
         }
       }
     }
@@ -60,6 +59,14 @@ export function mappingsChapter(moment: Moment): Chapter {
       spaces.at(-1)?.mappings.push(row.mapping);
     },
   };
+}
+
+function showSpace(space: Row<AddressSpaceState>): SpaceRow {
+  return { space: space() };
+}
+
+function showMapping(mapping: LiveMapping): MappingRow {
+  return { mapping: shown(mapping) };
 }
 
 function spaceRow(context: Context, moment: Moment): Row<AddressSpaceState> {

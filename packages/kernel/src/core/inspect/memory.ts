@@ -8,7 +8,7 @@ import type { MemorySection, Snapshot } from '@pedrera/uapi';
 import type { Context } from '../context.js';
 import type { HlDevice } from '../device.js';
 import { sramLeased } from './devices.js';
-import { type Chapter, concerns, type Moment, type Row } from './moment.js';
+import { type Chapter, concerns, inWords, type Moment, type Row } from './moment.js';
 
 type MemoryOfDevice = MemorySection['devices'][number];
 type MemoryOwner = MemorySection['owners'][number];
@@ -28,7 +28,7 @@ export function memoryChapter(moment: Moment): Chapter {
     return page.memory;
   };
   return {
-    rows,
+    rows: inWords<MemoryRow>(rows),
     light: true,
     open,
     put(page, row: MemoryRow) {
@@ -117,12 +117,12 @@ function owners(moment: Moment): OwnerSums[] {
 }
 
 function ownerOf(device: HlDevice, context: Context, alive: boolean): OwnerSums {
-  const { pid, asid, addressSpace, patchedPool, sramLease } = context;
+  const { pid, asid, addressSpace, patchedPool, leases } = context;
   return {
     ...nothing(pid, device.index, asid, alive),
     // Only counted under `exclusive`; by allocation otherwise.
     hbmBytes: device.policy.ownsDevice ? Math.max(0, context.dramUsed) : 0,
-    sramBytes: sramLease?.size ?? 0,
+    sramBytes: leases.sram?.size ?? 0,
     commandBufferBytes: patchedPool.liveBytes,
     mappedBytes: addressSpace.mappedBytes,
   };

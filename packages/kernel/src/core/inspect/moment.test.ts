@@ -2,7 +2,7 @@
 import { VirtualClock } from '@pedrera/base';
 import type { EventState, Snapshot } from '@pedrera/uapi';
 import { expect, it } from 'vitest';
-import { type Chapter, listChapter, Notes, SnapshotPages } from './moment.js';
+import { type Chapter, listChapter, Notes, packCounts, SnapshotPages, unpackCounts } from './moment.js';
 
 const HEAD = { schema: 'pedrera.snapshot/1', timeNs: 1 } as Snapshot;
 
@@ -52,10 +52,43 @@ it('a long row ends its page', () => {
   expect(tell(new VirtualClock(), [listChapter('events', rows)]).map(({ events }) => events?.length)).toEqual([2, 1]);
 });
 
-it('notes show an object with the numbers it had', () => {
+it('notes show each object with its owner and the number it had', () => {
   const notes = new Notes<EventState>();
+  const show = (_: typeof counter, base: number, count: number) => event(base + count);
   const counter = { count: 1 };
-  notes.add((_: typeof counter, base: number, count: number) => event(base + count), counter, 10, counter.count);
+  notes.add(show, 10, counter, counter.count);
+  notes.add(show, 20, counter, counter.count);
   counter.count = 5;
-  expect(tell(new VirtualClock(), [listChapter('events', notes)])[0]?.events).toEqual([event(11)]);
+  notes.add(show, 20, counter, counter.count);
+  expect(notes.length).toBe(3);
+  expect(tell(new VirtualClock(), [listChapter('events', notes)])[0]?.events).toEqual(
+    [11, 21, 25].map((n) => event(n)),
+  );
+});
+
+it('a page puts no more rows into words than it tells', () => {
+  let made = 0;
+  const notes = new Notes<EventState>();
+  for (let i = 0; i < 3000; i++) {
+    notes.add((number: number) => event(number + 0 * made++), undefined, i);
+  }
+  const pages = new SnapshotPages(new VirtualClock(), HEAD, [listChapter('events', notes)]);
+  expect(made).toBe(0);
+  const first = pages.page().snapshot.events ?? [];
+  expect(made).toBe(first.length);
+  const second = pages.page().snapshot.events ?? [];
+  expect(made).toBe(first.length + second.length);
+  expect(made).toBeLessThan(3000);
+});
+
+it('two counts go into one number and come back', () => {
+  const pairs: [number, number][] = [
+    [0, 0],
+    [1, 0],
+    [0, 1],
+    [2 ** 26 - 1, 2 ** 26 - 1],
+  ];
+  for (const counts of pairs) {
+    expect(unpackCounts(packCounts(...counts))).toEqual(counts);
+  }
 });

@@ -73,40 +73,75 @@ export function milliseconds(ns: number): number {
 }
 
 /** Shows a row of Notes. */
-type Show<T, R, O> = (object: R, owner: O, a: number, b: number, c: number) => T;
+type Show<T, R, O> = (object: R, owner: O, number: number) => T;
+
+interface Run<T> {
+  readonly show: Show<T, unknown, unknown>;
+  readonly owner: unknown;
+  readonly from: number;
+}
 
 /**
- * Rows, noted in flat lists: an object, what it belongs to, and up to three numbers of the moment. Ten thousand of them take a
- * fraction of the time that as many functions would.
+ * Rows, noted in flat lists: an object, and a number of the moment. What follows one another mostly has the same owner and is shown
+ * in the same way, which is kept once. Ten thousand of them take a fraction of the time that as many functions or records would.
  */
 export class Notes<T> {
-  readonly #shows: Show<T, never, never>[] = [];
+  readonly #runs: Run<T>[] = [];
   readonly #objects: unknown[] = [];
-  readonly #owners: unknown[] = [];
   readonly #numbers: number[] = [];
+  #show: unknown;
+  #owner: unknown;
 
   get length(): number {
-    return this.#shows.length;
+    return this.#objects.length;
   }
 
-  add<R, O>(show: Show<T, R, O>, object: R, owner: O, a = 0, b = 0, c = 0): void {
-    this.#shows.push(show as unknown as Show<T, never, never>);
+  add<R, O>(show: Show<T, R, O>, owner: O, object: R, number = 0): void {
+    if (show !== this.#show || owner !== this.#owner) {
+      this.#show = show;
+      this.#owner = owner;
+      this.#runs.push({ show: show as Show<T, unknown, unknown>, owner, from: this.#objects.length });
+    }
     this.#objects.push(object);
-    this.#owners.push(owner);
-    this.#numbers.push(a, b, c);
+    this.#numbers.push(number);
   }
 
-  row(i: number): T {
-    const numbers = this.#numbers;
-    const show = this.#shows[i] as Show<T, never, never>;
-    const [object, owner] = [this.#objects[i] as never, this.#owners[i] as never];
-    return show(object, owner, numbers[3 * i] ?? 0, numbers[3 * i + 1] ?? 0, numbers[3 * i + 2] ?? 0);
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (const [i, { show, owner, from }] of this.#runs.entries()) {
+      const end = this.#runs[i + 1]?.from ?? this.#objects.length;
+      for (let at = from; at < end; at++) {
+        yield show(this.#objects[at], owner, this.#numbers[at] as number);
+      }
+    }
+  }
+}
+
+/** Counts of one row of Notes, in its one number: each below COUNT_LIMIT, as counts of references are. */
+export function packCounts(high: number, low: number): number {
+  return high * COUNT_LIMIT + low;
+}
+
+export function unpackCounts(packed: number): [high: number, low: number] {
+  const low = packed % COUNT_LIMIT;
+  return [(packed - low) / COUNT_LIMIT, low];
+}
+
+const COUNT_LIMIT = 2 ** 26;
+
+/** Puts noted rows into words, one as each is asked for. */
+export function* inWords<T>(rows: readonly Row<T>[]): IterableIterator<T> {
+  for (const row of rows) {
+    yield row();
   }
 }
 
 /** A part of a section: `open` makes it be there, also when it is empty. */
 export interface Chapter {
-  readonly rows: readonly Row<unknown>[] | Notes<unknown>;
+  /**
+   * In words, made as they are taken: what that takes falls to the page they are on. Gone through once. What is undefined is no row:
+   * only some work that was done for the next one.
+   */
+  readonly rows: Iterable<unknown>;
   /** Its rows have no long lists: they need not be weighed. */
   readonly light?: boolean;
   open(page: Snapshot): void;
@@ -122,14 +157,19 @@ type ElementOf<K extends ListKey> = NonNullable<Snapshot[K]>[number];
 /** The chapter of a section that is a plain list. */
 export function listChapter<K extends ListKey>(
   key: K,
-  rows: readonly Row<ElementOf<K>>[] | Notes<ElementOf<K>>,
+  rows: readonly Row<ElementOf<K>>[] | Iterable<ElementOf<K>>,
   { light = false } = {},
 ): Chapter {
   const list = (page: Snapshot): ElementOf<K>[] => {
     page[key] ??= [] as unknown as NonNullable<Snapshot[K]>;
     return page[key] as unknown as ElementOf<K>[];
   };
-  return { rows, light, open: (page) => void list(page), put: (page, row: ElementOf<K>) => void list(page).push(row) };
+  return {
+    rows: Array.isArray(rows) ? inWords(rows as readonly Row<ElementOf<K>>[]) : rows,
+    light,
+    open: (page) => void list(page),
+    put: (page, row: ElementOf<K>) => void list(page).push(row),
+  };
 }
 
 /** One page is written out in at most about this time, so that nobody waits for a look. */
@@ -144,7 +184,8 @@ export class SnapshotPages {
   readonly #head: Snapshot;
   readonly #chapters: readonly Chapter[];
   #chapter = 0;
-  #row = 0;
+  /** Of the chapter at hand, what is left of its rows. */
+  #rows: Iterator<unknown> | undefined;
   /** Of the page that comes next; 0 when all is told. */
   #number = 0;
 
@@ -164,14 +205,17 @@ export class SnapshotPages {
     const startedNs = this.#clock.nowNs();
     let weight = 0;
     let rows = 0;
-    for (; this.#chapter < this.#chapters.length; this.#chapter++, this.#row = 0) {
+    for (; this.#chapter < this.#chapters.length; this.#chapter++, this.#rows = undefined) {
       const chapter = this.#chapters[this.#chapter] as Chapter;
       chapter.open(page);
-      while (this.#row < chapter.rows.length) {
-        const row = rowAt(chapter, this.#row++);
-        chapter.put(page, row as never);
-        weight += chapter.light === true ? ROW_WEIGHT : weigh(row);
-        const over = ++rows % ROWS_BETWEEN_LOOKS === 0 && this.#clock.nowNs() - startedNs > PAGE_NS;
+      this.#rows ??= chapter.rows[Symbol.iterator]();
+      for (let row = this.#rows.next(); row.done !== true; row = this.#rows.next()) {
+        if (row.value !== undefined) {
+          chapter.put(page, row.value as never);
+          weight += chapter.light === true ? ROW_WEIGHT : weigh(row.value);
+        }
+        const looks = row.value === undefined || ++rows % ROWS_BETWEEN_LOOKS === 0;
+        const over = looks && this.#clock.nowNs() - startedNs > PAGE_NS;
         if (over || weight > PAGE_WEIGHT) {
           this.#number++;
           return { snapshot: page, next: this.#number };
@@ -181,10 +225,6 @@ export class SnapshotPages {
     this.#number = 0;
     return { snapshot: page, next: 0 };
   }
-}
-
-function rowAt({ rows }: Chapter, i: number): unknown {
-  return rows instanceof Notes ? rows.row(i) : (rows[i] as Row<unknown>)();
 }
 
 /** Bytes of a row on the wire without its lists, and of an element of one: on the safe side. */

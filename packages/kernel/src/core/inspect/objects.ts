@@ -26,6 +26,8 @@ import {
   milliseconds,
   Notes,
   type OpenedFile,
+  packCounts,
+  unpackCounts,
 } from './moment.js';
 
 /** What many rows have in common. */
@@ -41,14 +43,14 @@ type HolderKind = ObjectHolder['holder'];
 
 /** Of one context: of a queue that is full they say nothing new. */
 const MOST_SUBMISSIONS = 64;
-const UNMAPPED = 0;
 const MAPPED = 1;
 const DESTROYED = 2;
 
 export function objectsChapter(moment: Moment): Chapter {
   const rows: Rows = new Notes();
   noteFiles(rows, moment);
-  const exported = exportsByContext(moment);
+  const dmaBufs = [...moment.machine.dmaBufs];
+  const exports = exportsOf(dmaBufs);
   for (const device of moment.devices) {
     const owners = new Map<object, Owner>();
     const commandBuffers = noteHostObjects(rows, device, moment);
@@ -60,13 +62,13 @@ export function objectsChapter(moment: Moment): Chapter {
       if (concerns(moment, pid)) {
         noteContext(rows, context, owner, {
           commandBuffers: commandBuffers.get(context) ?? 0,
-          exports: exported.get(context) ?? [],
+          exports,
         });
       }
     }
     noteAllocations(rows, device, owners, moment);
   }
-  noteBuffers(rows, moment);
+  noteBuffers(rows, moment, dmaBufs);
   noteSyncFiles(rows, moment);
   // Who holds a buffer is counted by process, and few processes hold one.
   return listChapter('objects', rows, { light: true });
@@ -114,7 +116,7 @@ function noteFiles(rows: Rows, moment: Moment): void {
   for (const file of moment.books.files()) {
     const { pid, device } = file;
     if (concerns(moment, pid) && (device === null || here.has(device))) {
-      rows.add(showFile, file, { moment, device, pid, alive: true });
+      rows.add(showFile, { moment, device, pid, alive: true }, file);
     }
   }
 }
@@ -128,16 +130,16 @@ function noteHostObjects(rows: Rows, device: HlDevice, moment: Moment): Readonly
   const counts = new Map<Context, number>();
   for (const { context, handles, hostBuffers } of device.files) {
     const pid = context?.pid ?? 0;
+    if (!concerns(moment, pid)) {
+      continue;
+    }
     const owner = { moment, device: device.index, pid, alive: true };
-    const wanted = concerns(moment, pid);
     let commandBuffers = 0;
     for (const object of handles.values()) {
       commandBuffers += object instanceof CommandBuffer ? 1 : 0;
-      if (wanted) {
-        noteHostObject(rows, object, owner);
-      }
+      noteHostObject(rows, object, owner);
     }
-    for (const object of wanted ? hostBuffers.values() : []) {
+    for (const object of hostBuffers.values()) {
       noteHostObject(rows, object, owner);
     }
     if (context !== undefined) {
@@ -150,24 +152,18 @@ function noteHostObjects(rows: Rows, device: HlDevice, moment: Moment): Readonly
 function noteHostObject(rows: Rows, object: HostObject, owner: Owner): void {
   rows.add(
     showHostObject,
-    object,
     owner,
-    object.refs,
-    object.mapped ? MAPPED : UNMAPPED,
-    object.destroyed ? DESTROYED : 0,
+    object,
+    packCounts(object.refs, (object.mapped ? MAPPED : 0) + (object.destroyed ? DESTROYED : 0)),
   );
 }
 
 /** What is left beside handle and mapping are the device's mappings, dma-bufs, and calls under way. */
-function showHostObject(
-  object: HostObject,
-  owner: Owner,
-  refs: number,
-  mapped: number,
-  destroyed: number,
-): LiveObjectState {
+function showHostObject(object: HostObject, owner: Owner, counts: number): LiveObjectState {
+  const [refs, bits] = unpackCounts(counts);
   const other = object instanceof CommandBuffer ? 'command buffer' : 'timestamp buffer';
-  const handle = destroyed === DESTROYED ? 0 : 1;
+  const handle = (bits & DESTROYED) !== 0 ? 0 : 1;
+  const mapped = (bits & MAPPED) !== 0 ? 1 : 0;
   return shown(owner, {
     kind: object instanceof HostBuffer ? 'host buffer' : other,
     id: String(object.id),
@@ -177,62 +173,94 @@ function showHostObject(
   });
 }
 
-function exportsByContext({ machine }: Moment): ReadonlyMap<Context, DmaBuf[]> {
-  const found = new Map<Context, DmaBuf[]>();
-  for (const object of machine.dmaBufs) {
-    const { context } = object.exporter;
-    const others = found.get(context);
-    if (others === undefined) {
-      found.set(context, [object]);
-    } else {
-      others.push(object);
+/** Of some context; gone through only where a context's file is closed, or to put its row into words. */
+function exportsOf(exported: readonly DmaBuf[]): (context: Context) => readonly DmaBuf[] {
+  let found: Map<Context, DmaBuf[]> | undefined;
+  return (context) => {
+    if (found === undefined) {
+      found = new Map();
+      for (const object of exported) {
+        const own = found.get(object.exporter.context) ?? [];
+        found.set(object.exporter.context, own);
+        own.push(object);
+      }
     }
-  }
-  return found;
+    return found.get(context) ?? [];
+  };
 }
 
 interface Keepers {
   readonly commandBuffers: number;
-  readonly exports: readonly DmaBuf[];
+  readonly work: number;
+  readonly refs: number;
+  readonly exports: (context: Context) => readonly DmaBuf[];
 }
 
-function noteContext(rows: Rows, context: Context, owner: Owner, { commandBuffers, exports }: Keepers): void {
+interface NotedContext extends Keepers {
+  readonly context: Context;
+}
+
+function noteContext(
+  rows: Rows,
+  context: Context,
+  owner: Owner,
+  { commandBuffers, exports }: Omit<Keepers, 'work' | 'refs'>,
+): void {
   const work = context.unfinished + (context.deferred?.size ?? 0);
-  const other = context.refs - (owner.alive ? 1 : 0) - commandBuffers - work - exports.length;
-  const keepers: readonly (readonly [HolderKind, number])[] = [
-    ['file', owner.alive ? 1 : 0],
-    ['command buffer', commandBuffers],
-    ['submission', work],
-    ['dma-buf', exports.length],
-    ['use', other],
-  ];
-  rows.add(showContext, context, { owner, keepers });
+  const noted: NotedContext = { context, commandBuffers, work, refs: context.refs, exports };
+  rows.add(showContext, owner, noted);
   for (const mapping of context.addressSpace.mappings()) {
-    rows.add(showMapping, mapping, owner);
+    rows.add(showMapping, owner, mapping);
   }
-  let left = work > 0 ? MOST_SUBMISSIONS : 0;
-  for (const submission of left > 0 ? context.pending.unfinished() : []) {
-    rows.add(showSubmission, submission, owner, submission.jobsLeft, submission.waiters?.length ?? 0);
-    if (--left === 0) {
-      break;
-    }
+  if (work > 0) {
+    noteSubmissions(rows, context, owner);
   }
   for (const reservation of context.reservations) {
-    rows.add(showSignals, reservation, owner, reservation.refs);
+    rows.add(showSignals, owner, reservation, reservation.refs);
   }
   // Of a file that is closed, these keep their host buffers.
-  for (const buffer of owner.alive ? [] : new Set(exports.map(({ exporter }) => exporter.hostBuffer))) {
+  for (const buffer of owner.alive ? [] : new Set(exports(context).map(({ exporter }) => exporter.hostBuffer))) {
     if (buffer !== undefined) {
       noteHostObject(rows, buffer, owner);
     }
   }
 }
 
-function showContext(
-  { asid, birth }: Context,
-  { owner, keepers }: { readonly owner: Owner; readonly keepers: readonly (readonly [HolderKind, number])[] },
-): LiveObjectState {
-  return shown(owner, { kind: 'context', id: String(asid), bytes: 0, birth, holders: held(owner, ...keepers) });
+/** By what the queues hold, and is held back: to go through all numbers of a context may take long. */
+function noteSubmissions(rows: Rows, context: Context, owner: Owner): void {
+  const found = new Set<Submission>();
+  for (const queue of context.usedQueues) {
+    for (const { submission } of queue.liveJobs()) {
+      if (found.size === MOST_SUBMISSIONS) {
+        break;
+      }
+      found.add(submission);
+    }
+  }
+  for (const { submission } of context.deferred ?? []) {
+    if (found.size === MOST_SUBMISSIONS) {
+      break;
+    }
+    found.add(submission);
+  }
+  for (const submission of found) {
+    rows.add(showSubmission, owner, submission, packCounts(submission.jobsLeft, submission.waiters?.length ?? 0));
+  }
+}
+
+function showContext({ context, commandBuffers, work, refs, exports }: NotedContext, owner: Owner): LiveObjectState {
+  const { asid, birth } = context;
+  const file = owner.alive ? 1 : 0;
+  const exported = exports(context).length;
+  const keepers = held(
+    owner,
+    ['file', file],
+    ['command buffer', commandBuffers],
+    ['submission', work],
+    ['dma-buf', exported],
+    ['use', refs - file - commandBuffers - work - exported],
+  );
+  return shown(owner, { kind: 'context', id: String(asid), bytes: 0, birth, holders: keepers });
 }
 
 function showMapping({ va, size: bytes, birth }: LiveMapping, owner: Owner): LiveObjectState {
@@ -245,12 +273,8 @@ function showMapping({ va, size: bytes, birth }: LiveMapping, owner: Owner): Liv
   });
 }
 
-function showSubmission(
-  { seq, submittedNs: atNs }: Submission,
-  owner: Owner,
-  jobs: number,
-  calls: number,
-): LiveObjectState {
+function showSubmission({ seq, submittedNs: atNs }: Submission, owner: Owner, counts: number): LiveObjectState {
+  const [jobs, calls] = unpackCounts(counts);
   const keepers = held(owner, ['job', jobs], ['call', calls]);
   return shown(owner, { kind: 'submission', id: String(seq), bytes: 0, birth: { atNs, call: 0 }, holders: keepers });
 }
@@ -272,37 +296,35 @@ function noteAllocations(rows: Rows, device: HlDevice, owners: ReadonlyMap<objec
     if (concerns(moment, pid)) {
       const known = maker === undefined ? undefined : owners.get(maker);
       const owner = known ?? { moment, device: device.index, pid, alive: false };
-      rows.add(showAllocation, allocation, owner, forgotten ? 0 : 1, mappings, exports);
+      rows.add(showAllocation, owner, allocation, packCounts(mappings, 2 * exports + (forgotten ? 0 : 1)));
     }
   }
 }
 
-function showAllocation(
-  { handle, size, birth }: Allocation,
-  owner: Owner,
-  handles: number,
-  mappings: number,
-  exports: number,
-): LiveObjectState {
+function showAllocation({ handle, size, birth }: Allocation, owner: Owner, counts: number): LiveObjectState {
+  const [mappings, rest] = unpackCounts(counts);
+  const handles = rest % 2;
+  const exports = (rest - handles) / 2;
   const keepers = held(owner, ['handle', handles], ['device mapping', mappings], ['dma-buf', exports]);
   return shown(owner, { kind: 'allocation', id: String(handle), bytes: size, birth, holders: keepers });
 }
 
-function noteBuffers(rows: Rows, moment: Moment): void {
+function noteBuffers(rows: Rows, moment: Moment, dmaBufs: readonly DmaBuf[]): void {
   const here = new Set(moment.devices.map(({ index }) => index));
-  for (const object of moment.machine.dmaBufs) {
+  for (const object of dmaBufs) {
     const { device, pid } = object.exporter.context;
     if (concerns(moment, pid) && here.has(device.index)) {
-      rows.add(showBuffer, object, { moment, holds: [...object.holds] }, object.exporterAlive ? 1 : 0);
+      rows.add(showBuffer, moment, { object, holds: [...object.holds] }, object.exporterAlive ? 1 : 0);
     }
   }
 }
 
 function showBuffer(
-  { id, size, bornNs: atNs, birth, exporter }: DmaBuf,
-  { moment, holds }: { readonly moment: Moment; readonly holds: readonly Hold[] },
+  { object, holds }: { readonly object: DmaBuf; readonly holds: readonly Hold[] },
+  moment: Moment,
   alive: number,
 ): LiveObjectState {
+  const { id, size, bornNs: atNs, birth, exporter } = object;
   const { device, pid } = exporter.context;
   return shown(
     { moment, device: device.index, pid, alive: alive === 1 },
@@ -328,7 +350,7 @@ function noteSyncFiles(rows: Rows, moment: Moment): void {
     const { pid, device } = keepers[0] as HeldObject;
     if (concerns(moment, pid) && (device === null || here.has(device))) {
       const alive = keepers.some(({ holder }) => holder === 'descriptor');
-      rows.add(showSyncFile, file, { owner: { moment, device, pid, alive }, keepers });
+      rows.add(showSyncFile, { owner: { moment, device, pid, alive }, keepers }, file);
     }
   }
 }

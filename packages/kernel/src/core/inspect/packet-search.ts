@@ -22,6 +22,8 @@ import {
   packetWords,
   QUEUES,
   queueName,
+  ringDistance,
+  ringSlot,
   SM_BLOCK_SIZE,
   SM_REGISTERS,
   SOB_MAX,
@@ -29,11 +31,13 @@ import {
 } from '@pedrera/hw';
 import type { ProducersOfObject } from '@pedrera/uapi';
 import type { Context } from '../context.js';
+import type { ContextQueue } from '../context-queue.js';
 import type { HlDevice } from '../device.js';
 import type { Job } from '../submission.js';
 import { type Code, CodeReader } from './code-reader.js';
 import type { Moment } from './moment.js';
 import { SiliconIndex } from './queues.js';
+import { registerBehind } from './sync.js';
 
 /** Packets looked at: of one stream, and in all. */
 const STREAM_PACKETS = 2000;
@@ -80,12 +84,46 @@ interface Place {
   readonly code: CodeReader;
   readonly job: Job;
   readonly ahead: number;
+  /** What the stream's packets have told monitors to write to, by key and half; see #monitor(). */
+  readonly payloads: Map<number, number>;
+}
+
+/** Of one queue that has jobs. */
+interface NotedStream {
+  readonly queue: ContextQueue;
+  /** Those the device has not done with, oldest first. */
+  readonly jobs: readonly Job[];
+  /** The first of them is being run. */
+  readonly runs: boolean;
+  readonly fetched: number;
+}
+
+interface NotedWriter {
+  readonly context: Context;
+  readonly wanted: readonly Target[];
+  readonly streams: readonly NotedStream[];
+  readonly deferred: readonly Job[];
+}
+
+function noteStream(queue: ContextQueue): NotedStream {
+  const { pi, length, pending, fetched } = queue;
+  const jobs: Job[] = [];
+  for (const job of queue.liveJobs()) {
+    if (ringDistance(job.index, pi, length) > pending + 1) {
+      break;
+    }
+    jobs.push(job);
+  }
+  const oldest = jobs.reverse()[0];
+  const runs = oldest !== undefined && ringDistance(oldest.index, pi, length) === pending + 1;
+  return { queue, jobs, runs, fetched };
 }
 
 export class PacketSearch {
   readonly #moment: Moment;
   readonly #targets: ReadonlyMap<number, Target>;
   readonly #silicon = new Map<number, SiliconIndex>();
+  readonly #noted: NotedWriter[] = [];
   #left = ALL_PACKETS;
   #foreign = FOREIGN_BUFFERS;
 
@@ -94,31 +132,63 @@ export class PacketSearch {
     this.#targets = targets;
   }
 
-  run(): void {
+  /** At the moment: the jobs that are to be gone through, which is all that will have changed later. */
+  note(): void {
     for (const { context, wanted } of this.#writers()) {
+      const deferred = [...(context.deferred ?? [])].flatMap(({ jobs }) => jobs);
+      const streams: NotedStream[] = [];
+      for (const queue of context.usedQueues) {
+        if (queue.inFlight > 0) {
+          streams.push(noteStream(queue));
+        }
+      }
+      this.#noted.push({ context, wanted, streams, deferred });
+    }
+  }
+
+  /** Goes through them; gives the turn back after each stream. */
+  *run(): IterableIterator<void> {
+    for (const { context, wanted, streams, deferred } of this.#noted) {
       const windows = windowsOf(context);
       const silicon = this.#index(context.device);
       const code = new CodeReader(this.#moment.machine, context);
-      const deferred = [...(context.deferred ?? [])].flatMap(({ jobs }) => jobs);
-      for (const queue of context.queues) {
-        // Most have nothing, and there are a hundred of each context.
-        if (queue === undefined || (queue.inFlight === 0 && deferred.length === 0)) {
-          continue;
-        }
-        const stream = silicon.stream(context.asid, queue.queue, false);
-        const waiting = [...queue.liveJobs()].reverse().filter(({ index }) => queue.progressAt(index) !== 'done');
+      for (const { queue, jobs, fetched, runs } of streams) {
         const held = deferred.filter((job) => job.queue === queue.queue);
-        let room = STREAM_PACKETS;
-        let ahead = 0;
-        for (const job of [...waiting, ...held]) {
-          const runs = job.index >= 0 && queue.progressAt(job.index) === 'running';
-          const begin = runs && stream?.fetched === queue.fetched ? (stream?.head?.offset ?? 0) : 0;
-          room = this.#job({ context, windows, wanted, code, job, ahead }, begin, room);
-          ahead++;
-          if (room <= 0) {
-            break;
-          }
+        const stream = runs ? silicon.stream(context.asid, queue.queue, false) : undefined;
+        const begin = stream?.fetched === fetched ? (stream.head?.offset ?? 0) : 0;
+        this.#stream({ context, windows, wanted, code }, queue, { jobs, held, begin });
+        yield;
+      }
+      const free = deferred.filter((job) => !streams.some(({ queue }) => queue.queue === job.queue));
+      for (const id of new Set(free.map(({ queue }) => queue))) {
+        const held = free.filter((job) => job.queue === id);
+        this.#stream({ context, windows, wanted, code }, undefined, { jobs: [], held, begin: 0 });
+      }
+      yield;
+    }
+  }
+
+  #stream(
+    place: Omit<Place, 'job' | 'ahead' | 'payloads'>,
+    queue: ContextQueue | undefined,
+    { jobs, held, begin }: { jobs: readonly Job[]; held: readonly Job[]; begin: number },
+  ): void {
+    const payloads = new Map<number, number>();
+    let room = STREAM_PACKETS;
+    let ahead = 0;
+    for (const job of [...jobs, ...held]) {
+      const onQueue = ahead < jobs.length;
+      if (onQueue && queue?.jobs[ringSlot(job.index, queue.length)] !== job) {
+        // It has ended since the moment, and its packets are gone: what they were going to do is not known any more.
+        for (const { answer } of place.wanted) {
+          answer.cut = true;
         }
+      } else {
+        room = this.#job({ ...place, job, ahead, payloads }, ahead === 0 && onQueue ? begin : 0, room);
+      }
+      ahead++;
+      if (room <= 0) {
+        return;
       }
     }
   }
@@ -242,7 +312,8 @@ export class PacketSearch {
     return left;
   }
 
-  #write({ context, windows, job, ahead }: Place, address: number, words: Uint32Array, at: number): void {
+  #write(place: Place, address: number, words: Uint32Array, at: number): void {
+    const { context, windows } = place;
     let device = context.device.index;
     let offset = address - CFG_BASE;
     if (address < CFG_BASE || address >= CFG_END) {
@@ -253,9 +324,53 @@ export class PacketSearch {
       device = window.device;
       offset = window.offset + address - window.from;
     }
+    if (isMonitor(offset)) {
+      this.#monitor(place, { device, offset }, words, at);
+      return;
+    }
     const target = this.#targets.get(targetKey(device, offset, isSyncObject(offset) ? 0 : context.asid));
-    const packet = target === undefined ? undefined : decodePacket(words, at);
-    if (target === undefined || packet === undefined) {
+    if (target !== undefined) {
+      this.#found(place, target, words, at);
+    }
+  }
+
+  /**
+   * A packet that arms a monitor will make it write what packets before it have told the monitor to. Where those were executed already,
+   * nobody knows where to.
+   */
+  #monitor(place: Place, { device, offset }: Register, words: Uint32Array, at: number): void {
+    const register = offset & (SM_BLOCK_SIZE - 1);
+    const monitor = offset - register + (register & (MONITOR_BYTES - 1));
+    const [low, high] = [targetKey(device, monitor), targetKey(device, monitor + MONITOR_BYTES)];
+    const value = words[at] as number;
+    if (register < SM_REGISTERS.MON_PAY_ADDRH) {
+      place.payloads.set(low, value);
+    } else if (register < SM_REGISTERS.MON_PAY_DATA) {
+      place.payloads.set(high, value);
+    } else if (register >= SM_REGISTERS.MON_ARM && register < SM_REGISTERS.MON_STATUS) {
+      const [lower, upper] = [place.payloads.get(low), place.payloads.get(high)];
+      if (lower !== undefined && upper !== undefined) {
+        this.#arms(place, upper * 2 ** 32 + lower, words, at);
+        return;
+      }
+      for (const { answer } of place.wanted) {
+        answer.cut = true;
+      }
+    }
+  }
+
+  #arms(place: Place, payload: number, words: Uint32Array, at: number): void {
+    const behind = registerBehind(place.context, payload);
+    const asid = behind === undefined || isSyncObject(behind.offset) ? 0 : place.context.asid;
+    const target = behind === undefined ? undefined : this.#targets.get(targetKey(behind.device, behind.offset, asid));
+    if (target !== undefined) {
+      this.#found(place, target, words, at, true);
+    }
+  }
+
+  #found({ context, job, ahead }: Place, target: Target, words: Uint32Array, at: number, arms = false): void {
+    const packet = decodePacket(words, at);
+    if (packet === undefined) {
       return;
     }
     const { packets } = target.answer;
@@ -263,9 +378,23 @@ export class PacketSearch {
       target.answer.cut = true;
       return;
     }
-    const change = target.fence === undefined ? changeBy(packet.opcode, words[at] as number) : NO_CHANGE;
+    const change = target.fence !== undefined || arms ? NO_CHANGE : changeBy(packet.opcode, words[at] as number);
     packets.push(found(context, job, { ahead, text: formatPacket(packet), ...change }));
   }
+}
+
+interface Register {
+  readonly device: number;
+  /** From CFG_BASE. */
+  readonly offset: number;
+}
+
+/** Of one kind of a sync manager's monitor registers. */
+const MONITOR_BYTES = SM_REGISTERS.MON_PAY_ADDRH - SM_REGISTERS.MON_PAY_ADDRL;
+
+function isMonitor(offset: number): boolean {
+  const at = offset & (SM_BLOCK_SIZE - 1);
+  return dcoreOfOffset(offset) >= 0 && at >= SM_REGISTERS.MON_PAY_ADDRL && at < SM_REGISTERS.END;
 }
 
 function found(

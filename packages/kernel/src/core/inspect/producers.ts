@@ -22,7 +22,7 @@ import type { Context } from '../context.js';
 import type { HlDevice } from '../device.js';
 import type { DmaBuf, PastImporter } from '../dma-buf/dma-buf.js';
 import { openContexts } from './memory.js';
-import { type Chapter, listChapter, type Moment } from './moment.js';
+import type { Chapter, Moment } from './moment.js';
 import { isSyncObject, PacketSearch, type Target, targetKey } from './packet-search.js';
 import { dcoreName } from './queues.js';
 import { heldLeases, registerBehind } from './sync.js';
@@ -30,20 +30,18 @@ import { heldLeases, registerBehind } from './sync.js';
 /** Objects asked about in one look. */
 const MOST_TARGETS = 1024;
 
+/** What is asked about, and the jobs to be looked through, are noted at the moment; the looking is done page by page. */
 export function producersChapter(moment: Moment): Chapter {
   const search = new Search(moment);
-  search.run();
-  const rows = search.targets.map(
-    ({ answer }) =>
-      () =>
-        answer,
-  );
-  const chapter = listChapter('producers', rows);
+  search.note();
   return {
-    ...chapter,
+    rows: search.run(),
     open(page) {
-      chapter.open(page);
+      page.producers ??= [];
       page.producersLeft = search.left;
+    },
+    put(page, row: ProducersOfObject) {
+      page.producers?.push(row);
     },
   };
 }
@@ -63,6 +61,7 @@ class Search {
   readonly targets: Target[] = [];
   readonly #moment: Moment;
   readonly #byKey = new Map<number, Target>();
+  readonly #packets: PacketSearch;
   /** Armed monitors by what they write. */
   readonly #writers = new Map<number, Writer[]>();
   readonly #contexts = new Map<HlDevice, ReadonlyMap<number, Context>>();
@@ -75,6 +74,7 @@ class Search {
 
   constructor(moment: Moment) {
     this.#moment = moment;
+    this.#packets = new PacketSearch(moment, this.#byKey);
     for (const device of moment.machine.devices) {
       this.#contexts.set(device, new Map([...device.contexts].map((context) => [context.asid, context])));
     }
@@ -88,7 +88,7 @@ class Search {
     return this.#unasked.size;
   }
 
-  run(): void {
+  note(): void {
     const { machine, silicon, about = 0 } = this.#moment;
     for (const device of machine.devices) {
       this.#noteMonitors(device, silicon.get(device.index));
@@ -106,7 +106,15 @@ class Search {
     for (const streams of blocked.values()) {
       this.#askAbout(streams);
     }
-    new PacketSearch(this.#moment, this.#byKey).run();
+    this.#packets.note();
+  }
+
+  /** Every answer, once all of them are complete; nothing now and then before that. */
+  *run(): IterableIterator<ProducersOfObject | undefined> {
+    yield* this.#packets.run() as IterableIterator<undefined>;
+    for (const { answer } of this.targets) {
+      yield answer;
+    }
   }
 
   /** Of the devices and the process asked for. */

@@ -19,7 +19,8 @@ import type { AwaitedMonitor, Blockage, QueueArbitration, QueueState, QueuesOfDe
 import type { Context } from '../context.js';
 import type { ContextQueue } from '../context-queue.js';
 import type { HlDevice } from '../device.js';
-import { type Chapter, concerns, type Moment, milliseconds, type Row } from './moment.js';
+import type { Submission } from '../submission.js';
+import { type Chapter, concerns, type Moment, milliseconds } from './moment.js';
 
 /** Streams and monitors of one snapshot, to be found at once. */
 export class SiliconIndex {
@@ -55,15 +56,6 @@ function key(asid: number, queue: number, lower: boolean): number {
   return (asid * 256 + queue) * 2 + (lower ? 1 : 0);
 }
 
-/** What does not change can be made when the first page needs it. */
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}
-
 interface QueueRow {
   readonly index: number;
   readonly queue: QueueState | undefined;
@@ -71,27 +63,27 @@ interface QueueRow {
 
 /** QUEUES: by device in the order of the queues' ids. An external queue that nobody uses has an empty row; the hundred internal ones have none. */
 export function queuesChapter(moment: Moment): Chapter {
-  const rows: Row<QueueRow>[] = [];
-  for (const device of moment.devices) {
-    const { index } = device;
-    rows.push(() => ({ index, queue: undefined }));
-    for (const row of queueRows(device, moment)) {
-      rows.push(() => ({ index, queue: row() }));
-    }
-  }
+  const devices = moment.devices.map((device) => ({ index: device.index, noted: noteQueues(device, moment) }));
   const open = (page: Snapshot) => {
     page.queues ??= [];
     return page.queues;
   };
   return {
-    rows,
+    rows: (function* (): IterableIterator<QueueRow> {
+      for (const { index, noted } of devices) {
+        yield { index, queue: undefined };
+        for (const queue of shown(noted, index, moment)) {
+          yield { index, queue };
+        }
+      }
+    })(),
     open,
     put(page, { index, queue }: QueueRow) {
-      const devices = open(page);
-      let own = devices.at(-1);
+      const listed = open(page);
+      let own = listed.at(-1);
       if (own?.index !== index) {
         own = { index, queues: [] };
-        devices.push(own);
+        listed.push(own);
       }
       if (queue !== undefined) {
         own.queues.push(queue);
@@ -102,29 +94,72 @@ export function queuesChapter(moment: Moment): Chapter {
 
 /** The same of one device, at once. */
 export function queuesOf(device: HlDevice, moment: Moment): QueuesOfDevice {
-  return { index: device.index, queues: queueRows(device, moment).map((row) => row()) };
+  return { index: device.index, queues: [...shown(noteQueues(device, moment), device.index, moment)] };
 }
 
-function queueRows(device: HlDevice, moment: Moment): Row<QueueState>[] {
-  const silicon = lazily(() => new SiliconIndex(moment.silicon.get(device.index)));
-  const byQueue: Row<QueueState>[][] = [];
+/** A context's ring, with the numbers it had at the moment. */
+interface NotedQueue {
+  readonly context: Context;
+  readonly queue: ContextQueue;
+  readonly pi: number;
+  readonly ci: number;
+  readonly pending: number;
+  readonly inFlight: number;
+  readonly completed: number;
+  readonly held: number;
+  /** Of its oldest job. */
+  readonly oldest: Submission | undefined;
+}
+
+function noteQueues(device: HlDevice, moment: Moment): NotedQueue[] {
+  const noted: NotedQueue[] = [];
   for (const context of device.contexts) {
     if (concerns(moment, context.pid)) {
-      for (const queue of context.queues) {
-        if (queue !== undefined) {
-          const rows = byQueue[queue.queue] ?? [];
-          rows.push(note(context, queue, silicon, moment.nowNs));
-          byQueue[queue.queue] = rows;
-        }
+      for (const queue of context.usedQueues) {
+        noted.push(note(context, queue));
       }
     }
   }
-  if (moment.pid === 0) {
-    for (let id = 0; id < EXTERNAL_QUEUE_COUNT; id++) {
-      byQueue[id] ??= [() => idleQueue(id)];
+  return noted;
+}
+
+function note(context: Context, queue: ContextQueue): NotedQueue {
+  const { pi, ci, inFlight, completed } = queue;
+  return {
+    context,
+    queue,
+    pi,
+    ci,
+    // The ring's memory is looked at only where there may be something in it.
+    pending: inFlight === 0 ? 0 : queue.pending,
+    inFlight,
+    completed,
+    held: context.deferred?.jobsOn(queue.queue) ?? 0,
+    oldest: queue.oldestJob()?.submission,
+  };
+}
+
+/** In the order of the queues' ids, with those nobody uses. */
+function* shown(noted: readonly NotedQueue[], index: number, moment: Moment): IterableIterator<QueueState> {
+  const silicon = new SiliconIndex(moment.silicon.get(index));
+  const byQueue: NotedQueue[][] = [];
+  for (const one of noted) {
+    const same = byQueue[one.queue.queue] ?? [];
+    byQueue[one.queue.queue] = same;
+    same.push(one);
+  }
+  for (let id = 0; id < Math.max(byQueue.length, EXTERNAL_QUEUE_COUNT); id++) {
+    const same = byQueue[id];
+    if (same === undefined) {
+      if (moment.pid === 0 && id < EXTERNAL_QUEUE_COUNT) {
+        yield idleQueue(id);
+      }
+      continue;
+    }
+    for (const one of same) {
+      yield queueState(one, silicon, moment.nowNs);
     }
   }
-  return byQueue.flat();
 }
 
 function idleQueue(id: number): QueueState {
@@ -150,39 +185,34 @@ function idleQueue(id: number): QueueState {
   };
 }
 
-function note(context: Context, queue: ContextQueue, index: () => SiliconIndex, nowNs: number): Row<QueueState> {
-  const { asid, pid, deferred } = context;
-  const { queue: id, length, pi, ci, pending, inFlight, completed } = queue;
-  const oldest = queue.oldestJob()?.submission;
-  const oldestNs = oldest?.submittedNs;
-  const seq = oldest?.seq ?? null;
-  const held = deferred?.jobsOn(id) ?? 0;
-  return () => {
-    const silicon = index();
-    const stream = silicon.stream(asid, id, false);
-    const lower = silicon.stream(asid, id, true);
-    const { name, kind } = QUEUES[id] as (typeof QUEUES)[number];
-    const blocked = stream !== undefined && stream.fence !== null ? stream : lower;
-    return {
-      id,
-      name,
-      kind,
-      pi,
-      ci,
-      pending,
-      inFlight: inFlight - pending,
-      completed,
-      head: oldestNs === undefined ? null : (headPacket(stream) ?? headPacket(lower)),
-      blockedOn: oldestNs === undefined ? null : blockage(blocked, silicon),
-      pid,
-      asid,
-      oldestMs: oldestNs === undefined ? null : milliseconds(nowNs - oldestNs),
-      length,
-      held,
-      ...(stream === undefined ? {} : { state: stream.state }),
-      seq,
-      arbitration: arbitration(stream),
-    };
+function queueState(noted: NotedQueue, silicon: SiliconIndex, nowNs: number): QueueState {
+  const { context, queue, oldest, pi, ci, pending, inFlight, completed, held } = noted;
+  const { asid, pid } = context;
+  const { queue: id, length } = queue;
+  const stream = silicon.stream(asid, id, false);
+  const lower = silicon.stream(asid, id, true);
+  const { name, kind } = QUEUES[id] as (typeof QUEUES)[number];
+  const blocked = stream !== undefined && stream.fence !== null ? stream : lower;
+  return {
+    id,
+    name,
+    kind,
+    pi,
+    ci,
+    pending,
+    // Of an internal queue a job may be let go of that the device has yet to fetch.
+    inFlight: Math.max(0, inFlight - pending),
+    completed,
+    head: oldest === undefined ? null : (headPacket(stream) ?? headPacket(lower)),
+    blockedOn: oldest === undefined ? null : blockage(blocked, silicon),
+    pid,
+    asid,
+    oldestMs: oldest === undefined ? null : milliseconds(nowNs - oldest.submittedNs),
+    length,
+    held,
+    ...(stream === undefined ? {} : { state: stream.state }),
+    seq: oldest?.seq ?? null,
+    arbitration: arbitration(stream),
   };
 }
 

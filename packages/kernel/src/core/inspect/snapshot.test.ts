@@ -84,10 +84,48 @@ function arm(words: Uint32Array, at: number, sob: number, monitor: number, addre
 }
 
 function lease(file: OpenFile) {
-  return file.requireContext.leaseSync(DCORE.E_N, { syncObjects: 8, monitors: 4 });
+  return file.requireContext.leases.leaseSync(DCORE.E_N, { syncObjects: 8, monitors: 4 });
 }
 
 describe('PRODUCERS', () => {
+  it('a packet that will arm a monitor is one of what the monitor will write', async () => {
+    await using rig = new TestRig('shared');
+    const file = await rig.open();
+    const { firstSob, firstMonitor } = lease(file);
+    rig.submit(file, 0, (words) => encodeFence(words, 0, { id: 1, target: 1, dec: 1 }));
+    // Another stream would arm it, once its own fence is released.
+    const later = rig.submit(file, 1, (words) => {
+      const end = encodeFence(words, 0, { id: 2, target: 1, dec: 1 });
+      return arm(words, end, firstSob, firstMonitor, fenceRdataAddress(0, 1), 1);
+    });
+    rig.run();
+    const { producers } = await look(rig, ['PRODUCERS']);
+    const armed = producers.find(({ target }) => target.kind === 'fence' && target.queue === 'DMA_0_0');
+    expect(armed).toMatchObject({
+      monitors: [],
+      packets: [{ seq: later.seq, queue: 'DMA_0_1', ahead: 0, adds: null, sets: null }],
+      cut: false,
+    });
+    expect(armed?.packets).toHaveLength(1);
+    const other = producers.find(({ target }) => target.kind === 'fence' && target.queue === 'DMA_0_1');
+    expect(other).toMatchObject({ monitors: [], packets: [], cut: false });
+  });
+
+  it('of a job that ends before its packets were looked through, nobody knows what they were', async () => {
+    await using rig = new TestRig('shared');
+    const file = await rig.open();
+    rig.submit(file, 0, (words) => encodeFence(words, 0, { id: 1, target: 1, dec: 1 }));
+    rig.run();
+    const sections = SNAPSHOT_SECTION.PRODUCERS;
+    const all = { sections, device: -1, pid: 0, address: 0 };
+    const known = { books: NO_BOOKS, daemon: () => ({}) as never };
+    const before = await takeSnapshot(rig.machine, all, known);
+    const after = await takeSnapshot(rig.machine, all, known);
+    expect(before.page().snapshot.producers).toMatchObject([{ packets: [], cut: false }]);
+    await rig.close(file);
+    expect(after.page().snapshot.producers).toMatchObject([{ packets: [], cut: true }]);
+  });
+
   it('a deadlock of two contexts: each has the packet the other waits for, behind its own fence', async () => {
     await using rig = new TestRig('shared', 2);
     const a = await rig.open(0);
@@ -324,8 +362,18 @@ describe('SUBMISSIONS', () => {
     await rig.close(file);
     const { submissions } = await look(rig, ['SUBMISSIONS'], { pid: 1000 });
     expect(submissions).toMatchObject([
-      { seq, pid: 1000, state: 'failed', error: 'EIO', detail: 'the file was closed' },
+      { seq, pid: 1000, state: 'failed', error: 'EIO', detail: 'the file was closed', jobsLeft: 1 },
     ]);
+    expect(submissions[0]?.jobs).toEqual([{ queue: 'DMA_0_0', state: 'dropped', bytes: null }]);
+  });
+
+  it('one that failed by a fault ran to its end, and its jobs are done', async () => {
+    await using rig = new TestRig('shared');
+    const file = await rig.open();
+    rig.submit(file, 0, (words) => encodeMsgLong(words, 0, { value: 1, address: sobAddress(0, 2000) }));
+    rig.run();
+    const { submissions } = await look(rig, ['SUBMISSIONS']);
+    expect(submissions).toMatchObject([{ state: 'failed', error: 'EIO', jobsLeft: 0, jobs: [{ state: 'done' }] }]);
   });
 
   it('one that is held back names the fence, the producer behind it and the buffer', async () => {
@@ -376,7 +424,7 @@ describe('MEMORY', () => {
       const size = pages * 0x20_0000;
       const request = { size, pageSize: 0, contiguous: false, shared: false, ownerAsid: context.asid, owner: context };
       context.allocations.add(rig.device().memory.allocate(request));
-      context.leaseSram(4096);
+      context.leases.leaseSram(4096);
       rig.submit(file, 0, fence);
     }
     rig.run();
@@ -471,6 +519,34 @@ describe('OBJECTS', () => {
 });
 
 describe('a look', () => {
+  it('at one process puts nothing of any other into words', async () => {
+    await using rig = new TestRig('shared');
+    const files = [await rig.open(), await rig.open(), await rig.open()];
+    for (const file of files) {
+      const buffer = new HostBuffer(file, 4096);
+      mapHostMemory(file, { address: buffer.address, size: 4096, hint: 0, forceHint: false });
+      rig.submit(file, 0, fence);
+    }
+    rig.run();
+    const asked: number[] = [];
+    const programOf = (pid: number) => {
+      asked.push(pid);
+      return '';
+    };
+    const { OBJECTS, MAPPINGS, SUBMISSIONS, QUEUES } = SNAPSHOT_SECTION;
+    const pages = await takeSnapshot(
+      rig.machine,
+      { sections: OBJECTS | MAPPINGS | SUBMISSIONS | QUEUES, device: -1, pid: 1001, address: 0 },
+      { books: { ...NO_BOOKS, programOf }, daemon: () => DAEMON },
+    );
+    expect(asked).toEqual([]);
+    const { snapshot } = pages.page();
+    expect(new Set(asked)).toEqual(new Set([1001]));
+    expect(snapshot.objects).toHaveLength(asked.length - (snapshot.mappings?.length ?? 0));
+    expect(snapshot.submissions?.map(({ pid }) => pid)).toEqual([1001]);
+    expect(snapshot.queues?.flatMap(({ queues }) => queues.map(({ pid }) => pid))).toEqual([1001]);
+  });
+
   it('asks for what there is, and says what there is not', async () => {
     await using rig = new TestRig('shared');
     const code = (request: Promise<unknown>) =>

@@ -17,7 +17,7 @@ import {
 import type { PayloadMeaning, Snapshot, SyncSection } from '@pedrera/uapi';
 import type { Context } from '../context.js';
 import type { HlDevice } from '../device.js';
-import { type Chapter, concerns, type Moment, type Row } from './moment.js';
+import { type Chapter, concerns, inWords, type Moment, type Row } from './moment.js';
 import { awaited, dcoreName } from './queues.js';
 
 const OTHER: PayloadMeaning = { kind: 'other' };
@@ -79,7 +79,7 @@ export function syncChapter(moment: Moment): Chapter {
     return page.sync;
   };
   return {
-    rows,
+    rows: inWords<SyncRow>(rows),
     open,
     put(page, row: SyncRow) {
       const sections = open(page);
@@ -141,8 +141,8 @@ type LeaseRange = Omit<SyncSection['leases'][number], 'asid' | 'pid' | 'dcore'> 
 /** Its own, and those the driver's packets use for it. */
 export function heldLeases(context: Context): LeaseRange[] {
   const leases: LeaseRange[] = [];
-  const own = context.device.policy.ownsDevice ? [0, 1, 2, 3].map((dcore) => context.heldLease(dcore)) : context.leases;
-  for (const lease of [...own, ...context.driverLeases]) {
+  const own = [0, 1, 2, 3].map((dcore) => context.leases.held(dcore));
+  for (const lease of [...own, ...context.leases.ofDriver]) {
     if (lease !== undefined) {
       const { dcore, firstSob, sobs, firstMonitor, monitors } = lease;
       leases.push({ dcore, firstSob, sobs, firstMonitor, monitors });

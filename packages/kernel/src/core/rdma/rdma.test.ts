@@ -128,8 +128,8 @@ describe('memory regions', () => {
     expect(codeOf(() => nic.register(fd, { ...range, offset: PAGE }))).toBe('EINVAL');
     expect(codeOf(() => nic.register(fd, { ...range, access: 8 }))).toBe('EINVAL');
     expect(codeOf(() => nic.deregister(1))).toBe('EINVAL');
-    file.requireContext.leaseSync(2, { syncObjects: 8, monitors: 0 });
-    const { firstSob } = file.requireContext.heldLease(2) as { firstSob: number };
+    file.requireContext.leases.leaseSync(2, { syncObjects: 8, monitors: 0 });
+    const { firstSob } = file.requireContext.leases.held(2) as { firstSob: number };
     const sync = exportSyncObjects(rig.machine.dmaBufs, file.requireContext, {
       dcore: 2,
       firstSyncObject: firstSob,
@@ -298,12 +298,12 @@ describe('transfers', () => {
     const nic = importer(rig);
     const { region: local } = await region(rig, nic, 0);
     const { region: remote } = await region(rig, nic, 1);
-    rig.device(1).disabled = true;
+    rig.device(1).life.disabled = true;
     expect(remote.dead).toMatch(/hl1: the device is not operational/);
     expect(codeOf(() => remote.memory)).toBe('EIO');
     nic.transfers.post({ op: RDMA_OP.WRITE, local, offset: 0, key: remote.key, remoteOffset: 0, size: 64 });
     expect((await nic.transfers.wait(1))[0]?.status).toBe(RDMA_STATUS.REMOTE_OPERATION);
-    rig.device(1).disabled = false;
+    rig.device(1).life.disabled = false;
     nic.transfers.post({ op: RDMA_OP.WRITE, local, offset: 0, key: remote.key, remoteOffset: 0, size: 64 });
     expect((await nic.transfers.wait(1))[0]?.status).toBe(RDMA_STATUS.SUCCESS);
     nic.release();

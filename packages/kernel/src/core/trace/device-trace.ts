@@ -8,6 +8,7 @@ import type { Timer } from '@pedrera/base';
 import {
   createTraceRing,
   DEVICE_TRACE,
+  DEVICE_TRACE_KIND,
   type DeviceTraceKind,
   type DeviceTraceRecord,
   MONITORS_PER_DCORE,
@@ -27,28 +28,39 @@ const SORT = Object.fromEntries(ENGINE_SORTS.map((sort, i) => [sort, i])) as Rec
   (typeof ENGINE_SORTS)[number],
   number
 >;
-/** Places in ENGINE_SORTS. */
-const ENDS: ReadonlyMap<DeviceTraceKind, number> = new Map([
-  ['job end', SORT.job],
-  ['fence end', SORT['fence wait']],
-  ['grant end', SORT['grant wait']],
-  ['barrier end', SORT['barrier wait']],
-  ['move end', SORT.move],
-  ['computation end', SORT.computation],
-]);
-const BEGINS: ReadonlyMap<DeviceTraceKind, number> = new Map([
-  ['job begin', SORT.job],
-  ['fence begin', SORT['fence wait']],
-  ['grant begin', SORT['grant wait']],
-  ['barrier begin', SORT['barrier wait']],
-  ['move begin', SORT.move],
-  ['computation begin', SORT.computation],
-]);
+/** Places in ENGINE_SORTS by the number of a device's kind; -1 for kinds that are something else. */
+const ENDS = sortsBy({
+  'job end': SORT.job,
+  'fence end': SORT['fence wait'],
+  'grant end': SORT['grant wait'],
+  'barrier end': SORT['barrier wait'],
+  'move end': SORT.move,
+  'computation end': SORT.computation,
+});
+const BEGINS = sortsBy({
+  'job begin': SORT.job,
+  'fence begin': SORT['fence wait'],
+  'grant begin': SORT['grant wait'],
+  'barrier begin': SORT['barrier wait'],
+  'move begin': SORT.move,
+  'computation begin': SORT.computation,
+});
 
-/** A stretch that began; one that has ended stays until the next of its kind begins. */
+function sortsBy(sorts: Partial<Record<DeviceTraceKind, number>>): Int8Array {
+  const table = new Int8Array(256).fill(-1);
+  for (const [kind, sort] of Object.entries(sorts)) {
+    table[DEVICE_TRACE_KIND[kind as DeviceTraceKind]] = sort;
+  }
+  return table;
+}
+
+/** What records say of whatever an engine does. */
+type Doing = Pick<DeviceTraceRecord, 'sinceNs' | 'asid' | 'queue' | 'lower' | 'index' | 'address' | 'bytes'>;
+
+/** A stretch that began; one that has ended stays, and is used for the next of its kind. */
 interface Stretch {
-  begun: DeviceTraceRecord;
-  sort: number;
+  readonly begun: { -readonly [K in keyof Doing]: Doing[K] };
+  readonly sort: number;
   ended: boolean;
 }
 
@@ -56,6 +68,7 @@ interface Traced {
   readonly device: HlDevice;
   readonly ring: SharedArrayBuffer;
   readonly reader: TraceReader;
+  readonly take: (record: DeviceTraceRecord, kind: number) => void;
   /** The stretch that began last, by what it is and whose. */
   readonly stretches: Map<number, Stretch>;
   lost: number;
@@ -97,7 +110,9 @@ export class DeviceTraces {
     if (this.#traced.length === 0) {
       this.#traced = this.#devices.map((device) => {
         const ring = createTraceRing(RING_RECORDS);
-        return { device, ring, reader: new TraceReader(ring), stretches: new Map(), lost: 0 };
+        const stretches = new Map<number, Stretch>();
+        const take = (record: DeviceTraceRecord, kind: number) => this.#take(device, stretches, record, kind);
+        return { device, ring, reader: new TraceReader(ring), take, stretches, lost: 0 };
       });
       this.#again();
     }
@@ -117,7 +132,7 @@ export class DeviceTraces {
   /** Takes what the devices have told by now. */
   drain(): void {
     for (const traced of this.#traced) {
-      traced.reader.drain((record) => this.#take(traced, record));
+      traced.reader.drain(traced.take);
       const lost = (traced.reader.lost - traced.lost) >>> 0;
       if (lost > 0) {
         traced.lost = traced.reader.lost;
@@ -126,32 +141,31 @@ export class DeviceTraces {
     }
   }
 
-  #take({ device, stretches }: Traced, record: DeviceTraceRecord): void {
-    const { kind, asid } = record;
-    const sort = ENDS.get(kind);
-    if (sort !== undefined) {
+  #take(device: HlDevice, stretches: Map<number, Stretch>, record: DeviceTraceRecord, kind: number): void {
+    const { asid } = record;
+    const sort = ENDS[kind] as number;
+    if (sort >= 0) {
       const stretch = stretches.get(keyOf(sort, record));
       if (stretch !== undefined) {
         stretch.ended = true;
       }
       const fields = this.#fieldsOf(device, record, sort | (record.cut ? ENGINE_FLAG.CUT : 0), record.timeNs);
-      this.#trace.engine(device.pidOf(asid) ?? 0, record.sinceNs, fields);
+      this.#trace.engine(device.contexts.get(asid)?.pid ?? 0, record.sinceNs, fields);
       return;
     }
-    const begun = BEGINS.get(kind);
-    if (begun !== undefined) {
+    const begun = BEGINS[kind] as number;
+    if (begun >= 0) {
       const key = keyOf(begun, record);
       const stretch = stretches.get(key);
       if (stretch === undefined) {
-        stretches.set(key, { begun: record, sort: begun, ended: false });
+        stretches.set(key, { begun: { ...record }, sort: begun, ended: false });
       } else {
-        stretch.begun = record;
-        stretch.ended = false;
+        begin(stretch, record);
       }
-    } else if (kind !== 'fault') {
-      const per = kind === 'sob' ? SOBS_PER_DCORE : MONITORS_PER_DCORE;
-      this.#trace.sync(device.pidOf(asid) ?? 0, record.timeNs, {
-        sort: SYNC_SORTS.indexOf(kind as (typeof SYNC_SORTS)[number]),
+    } else if (kind !== DEVICE_TRACE_KIND.fault) {
+      const per = kind === DEVICE_TRACE_KIND.sob ? SOBS_PER_DCORE : MONITORS_PER_DCORE;
+      this.#trace.sync(device.contexts.get(asid)?.pid ?? 0, record.timeNs, {
+        sort: SYNC_SORTS.indexOf(record.kind as (typeof SYNC_SORTS)[number]),
         device: device.index,
         asid,
         queue: record.queue,
@@ -169,7 +183,7 @@ export class DeviceTraces {
     const now = this.#trace.clock.nowNs();
     for (const { device, stretches } of this.#traced) {
       for (const { begun, sort, ended } of stretches.values()) {
-        if (!ended && recording.takes(TRACE_KIND.ENGINES, device.pidOf(begun.asid) ?? 0)) {
+        if (!ended && recording.takes(TRACE_KIND.ENGINES, device.contexts.get(begun.asid)?.pid ?? 0)) {
           const fields = this.#fieldsOf(device, begun, sort | ENGINE_FLAG.OPEN, now);
           recording.writer.engine(begun.sinceNs, fields);
         }
@@ -178,7 +192,7 @@ export class DeviceTraces {
   }
 
   /** One object for all: it is read at once. */
-  #fieldsOf(device: HlDevice, record: DeviceTraceRecord, sort: number, endNs: number): EngineFields {
+  #fieldsOf(device: HlDevice, record: Doing, sort: number, endNs: number): EngineFields {
     const fields = this.#fields;
     fields.sort = sort | (record.lower ? ENGINE_FLAG.LOWER : 0);
     fields.device = device.index;
@@ -190,6 +204,19 @@ export class DeviceTraces {
     fields.bytes = record.bytes;
     return fields;
   }
+}
+
+/** The record is used for the next one: what is of interest is copied. */
+function begin(stretch: Stretch, { sinceNs, asid, queue, lower, index, address, bytes }: Doing): void {
+  const { begun } = stretch;
+  begun.sinceNs = sinceNs;
+  begun.asid = asid;
+  begun.queue = queue;
+  begun.lower = lower;
+  begun.index = index;
+  begun.address = address;
+  begun.bytes = bytes;
+  stretch.ended = false;
 }
 
 /** One stretch of a sort at a time for a stream, and one for an engine. */

@@ -87,7 +87,7 @@ describe('tracepoints', () => {
   it('tell of sync objects, with the dcore they are of', async () => {
     await using rig = new TestRig('shared');
     const file = await rig.open();
-    const { firstSob } = file.requireContext.leaseSync(DCORE.E_N, { syncObjects: 8, monitors: 1 });
+    const { firstSob } = file.requireContext.leases.leaseSync(DCORE.E_N, { syncObjects: 8, monitors: 1 });
     const recording = start(rig, TRACE_KIND.SYNC);
     const address = sobAddress(DCORE.E_N, firstSob);
     const write = rig.chunk(file, 0, (words) => encodeMsgLong(words, 0, { address, value: 5 }));

@@ -162,6 +162,6 @@ describe('MMAP', () => {
     destroy(FIRST);
     await rig.close(file);
     expect(rig.tracker.counts()).toEqual({});
-    expect(rig.device().contextCount).toBe(0);
+    expect(rig.device().contexts.size).toBe(0);
   });
 });

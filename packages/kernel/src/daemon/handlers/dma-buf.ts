@@ -74,7 +74,8 @@ export const DMA_BUF_HANDLERS: DmaBufCalls = {
     }
     const abandon = () => wait.cancel();
     abandonWaits.add(abandon);
-    caller.waits({ kind: 'fences', buffer: object.id, pending: () => wait.pending() });
+    const on = { kind: 'fences', buffer: object.id, pending: () => wait.pending() } as const;
+    caller.waits(on, Number.POSITIVE_INFINITY, abandon);
     const { outcome } = await wait.result;
     abandonWaits.delete(abandon);
     if (outcome !== 'signalled') {

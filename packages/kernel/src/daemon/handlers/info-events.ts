@@ -30,7 +30,7 @@ export const EVENT_HANDLERS: EventCalls = {
   },
 
   INFO_LAST_ERR_OPEN_DEV_TIME(session) {
-    return { timestamp: Math.round(session.openFile.device.lastOpenNs) };
+    return { timestamp: Math.round(session.openFile.device.contexts.lastOpenNs) };
   },
 
   INFO_CS_TIMEOUT_EVENT(session) {

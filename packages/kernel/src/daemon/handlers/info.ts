@@ -39,7 +39,7 @@ export const INFO_HANDLERS: InfoCalls = {
     // Under `shared` SRAM is leased; what was not leased is not there (architecture: nothing is reachable that was not given).
     const sram = device.policy.ownsDevice
       ? { base: SRAM_USER_BASE, size: SRAM_USER_SIZE }
-      : (context?.sramLease ?? { base: SRAM_USER_BASE, size: 0 });
+      : (context?.leases.sram ?? { base: SRAM_USER_BASE, size: 0 });
     return {
       sramBaseAddress: sram.base,
       dramBaseAddress: DRAM_USER_BASE,
@@ -143,7 +143,7 @@ export const INFO_HANDLERS: InfoCalls = {
       const { sob, monitor } = firstFree(dcore);
       return { firstAvailableSyncObject: sob, firstAvailableMonitor: monitor, firstAvailableCq: NONE };
     }
-    const lease = session.openFile.liveContext.syncLease(dcore);
+    const lease = session.openFile.liveContext.leases.heldOrLeased(dcore);
     return {
       firstAvailableSyncObject: lease.firstSob,
       firstAvailableMonitor: lease.firstMonitor,
@@ -158,16 +158,16 @@ export const INFO_HANDLERS: InfoCalls = {
   },
 
   INFO_RESET_COUNT(session) {
-    return { hardResetCnt: session.openFile.device.hardResets, softResetCnt: 0 };
+    return { hardResetCnt: session.openFile.device.life.hardResets, softResetCnt: 0 };
   },
 
   INFO_OPEN_STATS(session) {
     const { device } = session.openFile;
     return {
-      openCounter: device.openCounter,
-      lastOpenPeriodMs: Math.round(device.lastOpenDurationMs),
-      isComputeCtxActive: device.contextCount > 0,
-      computeCtxInRelease: device.inRelease,
+      openCounter: device.contexts.opens,
+      lastOpenPeriodMs: Math.round(device.contexts.lastOpenDurationMs),
+      isComputeCtxActive: device.contexts.size > 0,
+      computeCtxInRelease: device.contexts.inRelease,
     };
   },
 };

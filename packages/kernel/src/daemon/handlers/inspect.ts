@@ -78,9 +78,9 @@ export const INSPECT_HANDLERS: InspectCalls = {
         devices: machine.devices.map((device) => ({
           index: device.index,
           status: device.status,
-          contexts: device.contextCount,
+          contexts: device.contexts.size,
           hbm: { total: DRAM_USER_SIZE, used: Math.max(0, device.hbmUsed) },
-          resets: { hard: device.hardResets, soft: 0 },
+          resets: { hard: device.life.hardResets, soft: 0 },
         })),
       },
     };

@@ -1,4 +1,4 @@
-/** HELLO, OPEN, SIDE_CHANNEL, JOIN, MMAP, MUNMAP: the life of an open file. */
+/** HELLO, OPEN, SIDE_CHANNEL, JOIN, CALL_INTERRUPT, MMAP, MUNMAP: the life of an open file. */
 import { errno } from '@pedrera/base';
 import {
   COMPLETION_RING_OFFSET,
@@ -16,7 +16,10 @@ import type { RdmaNic } from '../../core/rdma/nic.js';
 import { BUILD } from '../build.js';
 import type { Session } from '../session.js';
 
-type SessionCalls = Pick<Handlers<Session>, 'HELLO' | 'OPEN' | 'SIDE_CHANNEL' | 'JOIN' | 'MMAP' | 'MUNMAP'>;
+type SessionCalls = Pick<
+  Handlers<Session>,
+  'HELLO' | 'OPEN' | 'SIDE_CHANNEL' | 'JOIN' | 'CALL_INTERRUPT' | 'MMAP' | 'MUNMAP'
+>;
 
 export const SESSION_HANDLERS: SessionCalls = {
   HELLO(session, { program }) {
@@ -67,6 +70,16 @@ export const SESSION_HANDLERS: SessionCalls = {
     return { node: session.nodeName, process: number, daemonPid: process.pid, sideToken };
   },
 
+  CALL_INTERRUPT(session, { request }) {
+    for (const { id, wait } of session.calls) {
+      if (id === request && wait?.abandon !== undefined) {
+        wait.abandon();
+        return {};
+      }
+    }
+    throw errno('ENOENT', `no request ${request} of this connection waits`);
+  },
+
   MMAP(session, { offset, length }) {
     const file = session.openFile;
     const range = mapObject(file, offset, length);
@@ -115,7 +128,7 @@ async function open(session: Session, name: string) {
   if (node === 'control') {
     device.checkControlOpen();
   }
-  const context = node === 'primary' ? await device.openContext(session.peer.pid) : undefined;
+  const context = node === 'primary' ? await device.contexts.open(session.peer.pid) : undefined;
   const file = new OpenFile({
     device,
     node,

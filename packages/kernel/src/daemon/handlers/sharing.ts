@@ -59,7 +59,7 @@ export const SHARING_HANDLERS: SharingCalls = {
 
   SYNC_LEASE(session, { dcore, syncObjects, monitors }) {
     const context = session.openFile.liveContext;
-    const lease = context.leaseSync(dcore, { syncObjects, monitors });
+    const lease = context.leases.leaseSync(dcore, { syncObjects, monitors });
     return {
       dcore,
       firstSyncObject: lease.firstSob,
@@ -74,7 +74,7 @@ export const SHARING_HANDLERS: SharingCalls = {
     if (device.policy.ownsDevice) {
       return { address: SRAM_USER_BASE, size: SRAM_USER_SIZE };
     }
-    const lease = context.leaseSram(size);
+    const lease = context.leases.leaseSram(size);
     return { address: lease.base, size: lease.size };
   },
 

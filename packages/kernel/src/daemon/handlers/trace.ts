@@ -8,9 +8,11 @@ export const TRACE_HANDLERS: TraceCalls = {
   TRACE_START(session, options) {
     const { trace } = session.machine;
     const { calls } = session.table;
+    // Before its first record, which comes as it begins.
+    const timeNs = Math.floor(trace.clock.nowNs());
     // Before it begins: a recording has nothing of the connection that records.
     const recording = calls.recording(session, () => trace.start(session, options));
-    return { id: recording.id, timeNs: trace.clock.nowNs() };
+    return { id: recording.id, timeNs };
   },
 
   async TRACE_READ(session, { id, least, waitMs }) {
