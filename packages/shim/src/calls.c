@@ -3,11 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+bool pd_is_socket(int fd) {
+  struct stat st;
+  return fd >= 0 && pd_fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
 
 long pd_call(long number, long a, long b, long c, long d, long e, long f) {
   int saved = errno;
@@ -32,12 +39,44 @@ int pd_open(const char *path, int flags, int mode) {
   return (int)PD_CALL(SYS_openat, AT_FDCWD, path, flags, mode, 0, 0);
 }
 
+/* Descriptors of the library's own, a bit each: what the program closes with all it does not know leaves them alone. */
+#define MOST_NUMBERS 65536
+static _Atomic uint64_t owned[MOST_NUMBERS / 64];
+
+bool pd_is_own(int fd) {
+  return fd >= 0 && fd < MOST_NUMBERS && (owned[fd / 64] >> (fd % 64) & 1) != 0;
+}
+
+static int own(int fd) {
+  if (fd >= 0 && fd < MOST_NUMBERS) {
+    owned[fd / 64] |= 1ull << (fd % 64);
+  }
+  return fd;
+}
+
 int pd_close(int fd) {
+  if (pd_is_own(fd)) {
+    owned[fd / 64] &= ~(1ull << (fd % 64));
+  }
   return (int)PD_CALL(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 int pd_fstat(int fd, struct stat *st) {
   return (int)PD_CALL(SYS_fstat, fd, st, 0, 0, 0, 0);
+}
+
+/* Once a process, as long as `pedrera run` wants to know. */
+void pd_mark(bool opened) {
+  static _Atomic bool said;
+  const char *path = getenv("PEDRERA_SHIM_MARK");
+  if (path == NULL || *path == '\0' || (opened && atomic_exchange(&said, true))) {
+    return;
+  }
+  int fd = pd_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    PD_CALL(SYS_write, fd, "o", opened ? 1 : 0, 0, 0, 0);
+    pd_close(fd);
+  }
 }
 
 /* Asked of the kernel once: libc asks each time. */
@@ -86,13 +125,13 @@ bool pd_copy_out(uint64_t to, const void *from, size_t size) {
 int pd_out_of_the_way(int fd) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return fd;
+    return own(fd);
   }
   int from = limit.rlim_cur > 4096 ? 2048 : (int)(limit.rlim_cur / 2);
   int moved = (int)PD_CALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from, 0, 0, 0);
   if (moved < 0) {
-    return fd;
+    return own(fd);
   }
   pd_close(fd);
-  return moved;
+  return own(moved);
 }

@@ -181,7 +181,7 @@ int pd_handed_poll(int fd, int events, int timeout_ms) {
     pd_reply_free(&reply);
   }
   let_go(&held);
-  return result;
+  return result == 0 && request.interrupted ? -EINTR : result;
 }
 
 static long sync_access(struct held *held, uint64_t argument) {

@@ -6,9 +6,11 @@
  * Must not know: what a request says.
  */
 #include "shim.h"
+#include "tables.generated.h"
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #define SEQUENCE_BITS 24
 #define LONGEST_FRAME (64u << 20)
+#define LONGEST_LOOK_MS 3600000
 
 static _Atomic uint32_t next_sequence;
 
@@ -30,6 +33,7 @@ static uint64_t new_id(void) {
 static struct pd_writer *begin(struct pd_request *request, uint32_t elements, uint32_t code, bool interruptible) {
   request->id = new_id();
   request->interruptible = interruptible;
+  request->interrupted = false;
   pd_begin(&request->writer);
   /* The last is added when it is sent. */
   pd_put_array(&request->writer, elements + 1);
@@ -190,6 +194,12 @@ int pd_read_for_all(struct pd_link *link, int fd) {
   uint8_t first;
   void *to = peeks ? &first : link->bytes + link->length;
   long got = PD_CALL(SYS_recvfrom, fd, to, peeks ? 1 : link->room - link->length, peeks ? MSG_PEEK : 0, NULL, 0);
+  if (got == -EAGAIN) {
+    /* The program has made its descriptor one that does not block. */
+    struct pollfd something = {fd, POLLIN, 0};
+    long came = PD_CALL(SYS_poll, &something, 1, LONGEST_LOOK_MS, 0, 0, 0);
+    got = came == -EINTR ? -EINTR : got;
+  }
   pthread_mutex_lock(&link->state);
   link->reading = false;
   link->reads++;
@@ -239,6 +249,16 @@ static int open_reply(struct pd_waiter *waiter, struct pd_reply *reply) {
   return 0;
 }
 
+/* The daemon ends the wait; its answer to that is nobody's. What the wait came to is told as ever, and nothing is lost. */
+static void interrupt(struct pd_link *link, int fd, uint64_t id) {
+  struct pd_request request;
+  struct pd_writer *writer = pd_begin_typed(&request, PD_CODE_CALL_INTERRUPT, 1);
+  pd_put_number(writer, id);
+  pd_put_number(writer, link->process);
+  pd_link_send(link, fd, writer);
+  pd_end(writer);
+}
+
 int pd_exchange(struct pd_link *link, int fd, struct pd_request *request, struct pd_reply *reply) {
   memset(reply, 0, sizeof *reply);
   struct pd_waiter waiter = {.id = request->id};
@@ -265,9 +285,11 @@ int pd_exchange(struct pd_link *link, int fd, struct pd_request *request, struct
       break;
     }
     int interrupted = link->reading ? sleep_until_woken(link, &waiter) : pd_read_for_all(link, fd);
-    if (interrupted != 0 && request->interruptible && atomic_load(&waiter.word) != 2) {
-      result = -EINTR;
-      break;
+    if (interrupted != 0 && request->interruptible && !request->interrupted && atomic_load(&waiter.word) != 2) {
+      request->interrupted = true;
+      pthread_mutex_unlock(&link->state);
+      interrupt(link, fd, request->id);
+      pthread_mutex_lock(&link->state);
     }
   }
   leave(link, &waiter);

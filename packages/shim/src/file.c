@@ -92,7 +92,8 @@ int pd_open_node(const struct pd_node *node, int flags) {
   forget_closed();
   int fd = pd_connected();
   if (fd < 0) {
-    return -ENOENT;
+    /* Nobody there is no node there; want of descriptors or memory is the program's own. */
+    return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : -ENOENT;
   }
   struct stat st;
   pd_fstat(fd, &st);
@@ -115,6 +116,7 @@ int pd_open_node(const struct pd_node *node, int flags) {
   file->next = files;
   files = file;
   pthread_mutex_unlock(&files_lock);
+  pd_mark(true);
   return fd;
 }
 

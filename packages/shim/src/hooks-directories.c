@@ -124,8 +124,15 @@ PD_EXPORT DIR *opendir(const char *path) {
   char tidy[256];
   struct pd_node_info info;
   enum pd_what what = pd_virtual(path, true, tidy, &info);
-  if (what == PD_NOTHING) {
-    return ((opendir_fn)pd_next("opendir"))(path);
+  struct pd_node node;
+  bool file = what == PD_FILE || (what == PD_NOTHING && path != NULL && pd_node_of(path, &node) && pd_node_exists(&node));
+  if (what == PD_NOTHING && !file) {
+    long missing = pd_missing(AT_FDCWD, path);
+    if (missing == 0) {
+      return ((opendir_fn)pd_next("opendir"))(path);
+    }
+    errno = (int)-missing;
+    return NULL;
   }
   if (what != PD_DIRECTORY) {
     errno = ENOTDIR;

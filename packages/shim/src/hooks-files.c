@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define NOT_OURS (-4096)
@@ -32,18 +33,13 @@ static void in_child(void) {
   pd_memory_fork();
   pd_lend_fork();
   pd_virtual_fork();
+  pd_epoll_fork();
 }
 
 /* Says to `pedrera run` that the library is in the program. */
 __attribute__((constructor)) static void loaded(void) {
   pthread_atfork(before_fork, in_parent, in_child);
-  const char *mark = getenv("PEDRERA_SHIM_MARK");
-  if (mark != NULL && *mark != '\0') {
-    int fd = pd_open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-      pd_close(fd);
-    }
-  }
+  pd_mark(false);
 }
 
 /* A descriptor, -errno, or NOT_OURS. */
@@ -65,12 +61,16 @@ static int open_ours(int directory, const char *path, int flags) {
   if (what == PD_NOTHING || (what == PD_DIRECTORY && pd_is_mixed(tidy))) {
     return NOT_OURS;
   }
+  if (what == PD_FILE && path[strlen(path) - 1] == '/') {
+    return -ENOTDIR;
+  }
   return pd_virtual_open(tidy, &info, flags);
 }
 
 static int open_any(int directory, const char *path, int flags, mode_t mode) {
-  int fd = open_ours(directory, path, flags);
-  return (int)pd_result(fd == NOT_OURS ? PD_CALL(SYS_openat, directory, path, flags, mode, 0, 0) : fd);
+  long fd = open_ours(directory, path, flags);
+  long missing = fd == NOT_OURS ? pd_missing(directory, path) : fd;
+  return (int)pd_result(missing == 0 && fd == NOT_OURS ? PD_CALL(SYS_openat, directory, path, flags, mode, 0, 0) : missing);
 }
 
 #define MODE_OF(flags)                                       \
@@ -115,11 +115,6 @@ PD_EXPORT int creat(const char *path, mode_t mode) {
   return open_any(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-PD_EXPORT int close(int fd) {
-  struct pd_file *file = pd_get_file(fd);
-  return (int)pd_result(file == NULL ? pd_close(fd) : pd_close_file(file, fd));
-}
-
 PD_EXPORT int ioctl(int fd, unsigned long command, ...) {
   va_list list;
   va_start(list, command);
@@ -146,6 +141,15 @@ PD_EXPORT int munmap(void *addr, size_t length) {
   return (int)pd_result(pd_munmap(addr, length));
 }
 
+/* Neither devices nor shared objects can be read or written (uapi.md 1.5, 6.2); what is behind the descriptor is a conversation. */
+static bool is_object(int fd) {
+  return pd_active() && pd_polled(fd) != PD_POLL_KERNEL;
+}
+
+static long plain(long number, int fd, const void *memory, size_t size, off_t offset) {
+  return is_object(fd) ? -EINVAL : PD_CALL(number, fd, memory, size, offset, 0, 0);
+}
+
 /* Reads where the descriptor stands, and moves it on. */
 static long read_on(int fd, const char *path, void *to, size_t size) {
   long at = PD_CALL(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
@@ -158,7 +162,7 @@ static long read_on(int fd, const char *path, void *to, size_t size) {
 
 static long read_any(int fd, void *to, size_t size) {
   char path[256];
-  return pd_result(pd_virtual_path(fd, path) ? read_on(fd, path, to, size) : PD_CALL(SYS_read, fd, to, size, 0, 0, 0));
+  return pd_result(pd_virtual_path(fd, path) ? read_on(fd, path, to, size) : plain(SYS_read, fd, to, size, 0));
 }
 
 static long pread_any(int fd, void *to, size_t size, off_t offset) {
@@ -166,13 +170,13 @@ static long pread_any(int fd, void *to, size_t size, off_t offset) {
   if (pd_virtual_path(fd, path)) {
     return pd_result(offset < 0 ? -EINVAL : pd_virtual_read(path, to, size, (uint64_t)offset));
   }
-  return pd_result(PD_CALL(SYS_pread64, fd, to, size, offset, 0, 0));
+  return pd_result(plain(SYS_pread64, fd, to, size, offset));
 }
 
 static long write_any(int fd, const void *from, size_t size) {
   char path[256];
   if (!pd_virtual_path(fd, path)) {
-    return pd_result(PD_CALL(SYS_write, fd, from, size, 0, 0, 0));
+    return pd_result(plain(SYS_write, fd, from, size, 0));
   }
   long at = PD_CALL(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
   long written = at < 0 ? at : pd_virtual_write(path, from, size, (uint64_t)at);
@@ -187,7 +191,7 @@ static long pwrite_any(int fd, const void *from, size_t size, off_t offset) {
   if (pd_virtual_path(fd, path)) {
     return pd_result(offset < 0 ? -EINVAL : pd_virtual_write(path, from, size, (uint64_t)offset));
   }
-  return pd_result(PD_CALL(SYS_pwrite64, fd, from, size, offset, 0, 0));
+  return pd_result(plain(SYS_pwrite64, fd, from, size, offset));
 }
 
 PD_EXPORT ssize_t read(int fd, void *to, size_t size) {
@@ -225,4 +229,10 @@ PD_EXPORT ssize_t pwrite(int fd, const void *from, size_t size, off_t offset) {
 }
 PD_EXPORT ssize_t pwrite64(int fd, const void *from, size_t size, off_t offset) {
   return pwrite_any(fd, from, size, offset);
+}
+PD_EXPORT ssize_t readv(int fd, const struct iovec *parts, int count) {
+  return pd_result(plain(SYS_readv, fd, parts, (size_t)count, 0));
+}
+PD_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count) {
+  return pd_result(plain(SYS_writev, fd, parts, (size_t)count, 0));
 }

@@ -53,7 +53,7 @@ static bool stat_ours(int directory, const char *path, bool follow, struct stat 
     return true;
   }
   enum pd_what what = pd_virtual(path, follow, tidy, &info);
-  if (what == PD_NOTHING) {
+  if (what == PD_NOTHING || (what == PD_FILE && path[strlen(path) - 1] == '/')) {
     return false;
   }
   pd_virtual_stat(&info, st);
@@ -67,7 +67,8 @@ static long stat_at(int directory, const char *path, struct stat *st, int flags)
   if (stat_ours(directory, path, (flags & AT_SYMLINK_NOFOLLOW) == 0, st)) {
     return 0;
   }
-  return PD_CALL(SYS_newfstatat, directory, path, st, flags, 0, 0);
+  long missing = pd_missing(directory, path);
+  return missing != 0 ? missing : PD_CALL(SYS_newfstatat, directory, path, st, flags, 0, 0);
 }
 
 /* On 64-bit machines the two structs are one. */
@@ -132,6 +133,10 @@ PD_EXPORT int statx(int directory, const char *path, int flags, unsigned mask, s
   if (file != NULL) {
     pd_put_file(file);
   }
+  long missing = found || empty ? 0 : pd_missing(directory, path);
+  if (missing != 0) {
+    return (int)pd_result(missing);
+  }
   if (!found) {
     return (int)pd_result(PD_CALL(SYS_statx, directory, path, flags, mask, to, 0));
   }
@@ -152,6 +157,10 @@ static long access_at(int directory, const char *path, int mode, int flags) {
   }
   struct stat st;
   if (!stat_ours(directory, path, true, &st)) {
+    long missing = pd_missing(directory, path);
+    if (missing != 0) {
+      return missing;
+    }
     return flags == 0 ? PD_CALL(SYS_faccessat, directory, path, mode, 0, 0, 0) : PD_CALL(SYS_faccessat2, directory, path, mode, flags, 0, 0);
   }
   bool refused = ((mode & R_OK) != 0 && (st.st_mode & 0444) == 0) || ((mode & W_OK) != 0 && (st.st_mode & 0222) == 0) ||
@@ -177,8 +186,15 @@ static long readlink_at(int directory, const char *path, char *to, size_t size) 
   struct pd_node_info info;
   const char *absolute = pd_absolute(directory, path, joined);
   enum pd_what what = absolute == NULL ? PD_NOTHING : pd_virtual(absolute, false, tidy, &info);
+  long missing = what == PD_NOTHING ? pd_missing(directory, path) : 0;
+  if (missing != 0) {
+    return missing;
+  }
   if (what == PD_NOTHING) {
     return PD_CALL(SYS_readlinkat, directory, path, to, size, 0, 0);
+  }
+  if (what == PD_FILE && absolute[strlen(absolute) - 1] == '/') {
+    return -ENOTDIR;
   }
   if (what != PD_LINK || size == 0) {
     return -EINVAL;

@@ -32,7 +32,16 @@ static FILE *stream_of(const char *path, const char *mode, const char *real) {
   struct pd_node_info info;
   enum pd_what what = pd_virtual(path, true, tidy, &info);
   if (what == PD_NOTHING || (what == PD_DIRECTORY && pd_is_mixed(tidy))) {
+    long missing = pd_missing(AT_FDCWD, path);
+    if (missing != 0) {
+      errno = (int)-missing;
+      return NULL;
+    }
     return ((fopen_fn)pd_next(real))(path, mode);
+  }
+  if (what == PD_FILE && path[strlen(path) - 1] == '/') {
+    errno = ENOTDIR;
+    return NULL;
   }
   bool writes = strpbrk(mode, "wa+") != NULL;
   int fd = pd_virtual_open(tidy, &info, writes ? O_WRONLY : O_RDONLY | O_CLOEXEC);

@@ -238,6 +238,20 @@ static int lend(struct outcome *o, int32_t *given) {
   return number;
 }
 
+/* By the signal, and the driver says so with an errno and nothing else; of other calls the answer is already what it says. */
+static bool ended_early(const struct outcome *o, const struct pd_reply *reply) {
+  struct pd_reader rest = reply->rest;
+  size_t size;
+  const uint8_t *answer = pd_get_bytes(&rest, &size);
+  uint32_t said;
+  if (reply->error != 0 || o->call->interrupted_at < 0 || holds(&o->call->interrupted_when, o->block) || answer == NULL ||
+      size < (size_t)o->call->interrupted_at + sizeof said) {
+    return false;
+  }
+  memcpy(&said, answer + o->call->interrupted_at, sizeof said);
+  return said == o->call->interrupted_as;
+}
+
 static long ask_daemon(struct outcome *o, uint32_t command, struct buffer *buffers, int count) {
   struct pd_request request;
   struct pd_writer *writer = pd_begin_raw(&request, command, o->call != NULL && o->call->interruptible);
@@ -253,7 +267,7 @@ static long ask_daemon(struct outcome *o, uint32_t command, struct buffer *buffe
   struct pd_reply reply;
   long result = pd_exchange(&o->file->link, o->fd, &request, &reply);
   if (result == 0) {
-    result = finish(o, &reply);
+    result = request.interrupted && ended_early(o, &reply) ? -EINTR : finish(o, &reply);
     pd_reply_free(&reply);
   }
   return result;

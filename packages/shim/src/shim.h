@@ -36,12 +36,16 @@ long pd_call(long number, long a, long b, long c, long d, long e, long f);
 int pd_open(const char *path, int flags, int mode);
 int pd_close(int fd);
 int pd_fstat(int fd, struct stat *st);
+bool pd_is_socket(int fd);
 long pd_result(long result);
 bool pd_copy_in(void *to, uint64_t from, size_t size);
 bool pd_copy_out(uint64_t to, const void *from, size_t size);
 /* A number for a descriptor of the library's own, out of the program's way. */
 int pd_out_of_the_way(int fd);
+bool pd_is_own(int fd);
 pid_t pd_pid(void);
+/* For who started the program: the library is in it; it has opened a device. */
+void pd_mark(bool opened);
 void pd_calls_fork(void);
 
 /* message.c */
@@ -119,7 +123,8 @@ void pd_after_fork(struct pd_link *link, bool child);
 struct pd_request {
   struct pd_writer writer;
   uint64_t id;
-  bool interruptible;
+  /* A signal ends it early; one has come. */
+  bool interruptible, interrupted;
 };
 struct pd_reply {
   uint8_t *body;
@@ -131,7 +136,7 @@ struct pd_reply {
 struct pd_writer *pd_begin_typed(struct pd_request *request, uint32_t code, uint32_t arguments);
 /* The writer takes the block and the array of buffers. */
 struct pd_writer *pd_begin_raw(struct pd_request *request, uint32_t command, bool interruptible);
-/* 0, or -errno of the conversation itself: -ENODEV when it is over, -EINTR. The errno of the call is in the reply. The request is gone. */
+/* 0, or -errno of the conversation itself: -ENODEV when it is over. The errno of the call is in the reply. The request is gone. */
 int pd_exchange(struct pd_link *link, int fd, struct pd_request *request, struct pd_reply *reply);
 /* A typed call: 0 with the reply at its first result, or -errno of whatever kind and nothing to be freed. */
 int pd_ask(struct pd_link *link, int fd, struct pd_request *request, struct pd_reply *reply);
@@ -242,6 +247,8 @@ struct pd_node_info {
 };
 /* What the daemon has at a path: PD_NOTHING for what is the machine's own. `path` becomes the tidy one. */
 enum pd_what pd_virtual(const char *path, bool follow, char tidy[256], struct pd_node_info *info);
+/* Of a path where this library has nothing: -ENOTDIR below one of its files, -ENOENT in one of its directories; 0: the kernel knows. */
+long pd_missing(int directory, const char *path);
 bool pd_hidden(const char *path);
 /* The path as seen from a directory's descriptor, in `joined` if need be; NULL if it is none of this library's business. */
 const char *pd_absolute(int directory, const char *path, char joined[512]);
@@ -270,3 +277,9 @@ void pd_lend_fork(void);
 
 /* hooks */
 void *pd_next(const char *name);
+enum pd_polled { PD_POLL_KERNEL, PD_POLL_HANDED, PD_POLL_ALWAYS, PD_POLL_NEVER };
+enum pd_polled pd_polled(int fd);
+int64_t pd_now_ns(void);
+/* The program is about to close it. */
+void pd_epoll_closed(int fd);
+void pd_epoll_fork(void);

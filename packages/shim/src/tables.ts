@@ -100,6 +100,14 @@ function memory({ memory: spec, block }: Binding): string {
   return spec === undefined ? '-1, -1' : `${place(block.in, spec.address).at}, ${place(block.in, spec.size).at}`;
 }
 
+/** By which result a call shows that a signal ended it, and where that is the answer; elsewhere it is EINTR. */
+function interrupted({ interrupted: spec, block }: Binding): string {
+  const [field, value, ...more] = Object.entries(spec?.set ?? {}).flat();
+  if (spec === undefined || block.out === undefined || field === undefined || more.length > 0)
+    return '-1, 0, {0, 0, 0, 0}';
+  return `${place(block.out, String(field)).at}, ${value}, ${test(block.in, spec.when)}`;
+}
+
 function flagsAt(abi: Binding): number {
   return abi.block.in.fields.flags === undefined ? -1 : place(abi.block.in, 'flags').at;
 }
@@ -111,7 +119,7 @@ function call(entry: Entry, abi: Binding): string {
   const variant = test(abi.block.in, entry.variant?.when);
   return (
     `  {"${entry.name}", ${entry.nr}, ${abi.block.size['6.1']}, ${op}, ${entry.op}, ${variant}, ` +
-    `${rows.length}, {${rows.length === 0 ? '{0}' : rows.join(', ')}}, ${outputAt(abi)}, ${descriptorAt(abi)}, ${flagsAt(abi)}, ${descriptorInAt(abi)}, ${ring(abi)}, ${memory(abi)}, ${interruptible}},`
+    `${rows.length}, {${rows.length === 0 ? '{0}' : rows.join(', ')}}, ${outputAt(abi)}, ${descriptorAt(abi)}, ${flagsAt(abi)}, ${descriptorInAt(abi)}, ${ring(abi)}, ${memory(abi)}, ${interruptible}, ${interrupted(abi)}},`
   );
 }
 
@@ -152,7 +160,7 @@ export function renderTables(): string {
     'struct pd_call {',
     '  const char *name; uint16_t nr, size, op_at, op_size; uint32_t op; struct pd_test variant;',
     '  int inputs; struct pd_input input[PD_MOST_INPUTS]; int output_at, descriptor_at, flags_at, descriptor_in_at, ring_at, plain_at, timeout_at;',
-    '  int memory_at, memory_size_at, interruptible;',
+    '  int memory_at, memory_size_at, interruptible, interrupted_at; uint32_t interrupted_as; struct pd_test interrupted_when;',
     '};',
     'static const struct pd_call pd_calls[] = {',
     ...calls,

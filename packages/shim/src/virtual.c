@@ -72,6 +72,11 @@ static bool concerns(const char *path) {
   return below(path, DEBUG_ROOT) && shows_debugfs();
 }
 
+/* What begins like a device node. */
+static bool below_nodes(const char *path) {
+  return strncmp(path, "/dev/hl", 7) == 0 || strncmp(path, "/dev/accel/", 11) == 0;
+}
+
 /* One slash where there are several, none at the end. */
 static bool tidied(const char *path, char tidy[256]) {
   size_t length = 0;
@@ -204,6 +209,30 @@ enum pd_what pd_virtual(const char *path, bool follow, char tidy[256], struct pd
   }
   errno = saved;
   return result == 0 ? info->what : PD_NOTHING;
+}
+
+long pd_missing(int directory, const char *path) {
+  char joined[512], tidy[256];
+  struct pd_node node;
+  struct pd_node_info info;
+  const char *absolute = pd_absolute(directory, path, joined);
+  if (absolute == NULL || !tidied(absolute, tidy) || !(concerns(tidy) || below_nodes(tidy))) {
+    return 0;
+  }
+  bool relative = absolute == joined;
+  bool slash = absolute[strlen(absolute) - 1] == '/';
+  for (char *cut = slash ? tidy + strlen(tidy) : strrchr(tidy, '/'); cut != NULL && cut != tidy; cut = strrchr(tidy, '/')) {
+    char parent[256];
+    *cut = '\0';
+    if (pd_node_of(tidy, &node) && pd_node_exists(&node)) {
+      return -ENOTDIR;
+    }
+    enum pd_what what = pd_virtual(tidy, true, parent, &info);
+    if (what != PD_NOTHING) {
+      return what == PD_FILE ? -ENOTDIR : relative ? -ENOENT : 0;
+    }
+  }
+  return relative ? -ENOENT : 0;
 }
 
 void pd_virtual_stat(const struct pd_node_info *info, struct stat *st) {

@@ -16,7 +16,37 @@ static int entries(const char *path, const char *wanted) {
   return found;
 }
 
+/* What lies below a file is in no directory; what a directory has not, is not there. */
+static void nothing_there(void) {
+  static const char *const below[] = {
+      "/sys/class/habanalabs/hl0/pci_addr/x", "/sys/class/habanalabs/hl0/pci_addr/", "/sys/class/habanalabs/hl0/pci_addr/x/y",
+      "/dev/hl0/x", "/dev/hl0/",
+  };
+  struct stat st;
+  char target[64];
+  for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+    CHECK(open(below[i], O_RDONLY) == -1 && errno == ENOTDIR);
+    CHECK(stat(below[i], &st) == -1 && errno == ENOTDIR);
+    CHECK(lstat(below[i], &st) == -1 && errno == ENOTDIR);
+    CHECK(access(below[i], F_OK) == -1 && errno == ENOTDIR);
+    CHECK(fopen(below[i], "r") == NULL && errno == ENOTDIR);
+    CHECK(opendir(below[i]) == NULL && errno == ENOTDIR);
+    CHECK(readlink(below[i], target, sizeof target) == -1 && errno == ENOTDIR);
+  }
+  CHECK(open("/sys/class/habanalabs/hl0/nothing", O_RDONLY) == -1 && errno == ENOENT);
+  CHECK(stat("/sys/class/habanalabs/hl9/pci_addr", &st) == -1 && errno == ENOENT);
+  CHECK(open("/dev/hl9/x", O_RDONLY) == -1 && errno == ENOENT);
+  CHECK(opendir("/dev/hl0") == NULL && errno == ENOTDIR);
+  int directory = open("/sys/class/habanalabs/hl0", O_RDONLY | O_DIRECTORY);
+  CHECK(directory >= 0 && openat(directory, "nothing", O_RDONLY) == -1 && errno == ENOENT);
+  CHECK(fstatat(directory, "nothing", &st, 0) == -1 && errno == ENOENT);
+  int file = openat(directory, "pci_addr", O_RDONLY);
+  CHECK(file >= 0 && openat(file, "x", O_RDONLY) == -1 && errno == ENOTDIR);
+  CHECK(close(file) == 0 && close(directory) == 0);
+}
+
 int main(void) {
+  nothing_there();
   CHECK(entries("/sys/class/habanalabs", "hl0") == 1);
   CHECK(entries("/sys//class/habanalabs/", "hl_controlD0") == 1);
   CHECK(entries("/proc/self", "status") == 1);

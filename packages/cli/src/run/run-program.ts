@@ -5,7 +5,7 @@
  * Must not know: how the library works.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { launchDaemon } from '../background/launch.js';
@@ -16,6 +16,7 @@ import { deviceError, type ExitCode, usageError } from '../exit.js';
 import { isDefaultSocket, openSession, socketPathOf } from '../session.js';
 import { MARK_VARIABLE, shimVariables } from './environment.js';
 import { holdingsOf, leftBehind } from './leaks.js';
+import { checkProgram } from './program-file.js';
 import { whyNotPreloaded } from './why-not-preloaded.js';
 
 export interface RunOptions extends SettingsValues {
@@ -29,12 +30,17 @@ export interface RunOptions extends SettingsValues {
 }
 
 const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+/** The library was in a process of the run, and perhaps not in the one that matters. */
+const NOTHING_OPENED =
+  'no process of this run opened a device; one that is static, setuid or for 32 bits, started by a script or another program, sees none';
 const SHELLS_SIGNAL_BASE = 128;
 const DAEMON_END_MS = 10_000;
 /** Room that is left for names in a socket path (unix(7): 107 bytes). */
 const MAX_PARENT_BYTES = 80;
 
 export async function runProgram(context: Context, options: RunOptions, args: readonly string[]): Promise<ExitCode> {
+  const [command = ''] = args;
+  checkProgram(command, context.env.PATH);
   const directory = runDirectory();
   let daemon: ChildProcess | undefined;
   try {
@@ -51,7 +57,9 @@ export async function runProgram(context: Context, options: RunOptions, args: re
       const mark = path.join(directory, 'preloaded');
       const variables = shimVariables({ socketPath, debugfs: options.debugfs, preload: context.env.LD_PRELOAD });
       const code = await runChild(args, { ...context.env, ...variables, [MARK_VARIABLE]: mark });
-      if (!existsSync(mark)) throw deviceError(whyNotPreloaded(args[0] ?? '', context.env.PATH));
+      const marked = statSync(mark, { throwIfNoEntry: false });
+      if (marked === undefined) throw deviceError(whyNotPreloaded(command, context.env.PATH));
+      if (code !== 0 && marked.size === 0) context.output.aside(`pedrera: ${NOTHING_OPENED}`);
       if (options.leaks) {
         const left = await leftBehind(session, before);
         if (left !== '') throw deviceError(`the program ended with ${code} and left objects behind: ${left}`);

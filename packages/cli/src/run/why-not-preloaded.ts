@@ -1,17 +1,16 @@
-/** Why a program ran without the preload library. Owns the look at the file; must not know how programs are started. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import path from 'node:path';
+/** Why a program ran without the preload library. Owns the reasons; must not know how programs are started. */
+import { statSync } from 'node:fs';
+import { findProgram, headOf } from './program-file.js';
 
 const PT_INTERP = 3;
 /** EI_CLASS. */
 const CLASS_AT = 4;
 const CLASS_64 = 2;
 const SET_ID_BITS = 0o6000;
-const HEAD_BYTES = 4096;
 
 /** A sentence. */
 export function whyNotPreloaded(command: string, searchPath: string | undefined): string {
-  const file = find(command, searchPath);
+  const file = findProgram(command, searchPath);
   const start = `${command} ran without the preload library, so it saw no simulated device: `;
   if (file === undefined) return `${start}the reason is not to be seen`;
   if ((statSync(file).mode & SET_ID_BITS) !== 0)
@@ -23,21 +22,6 @@ export function whyNotPreloaded(command: string, searchPath: string | undefined)
   return hasInterpreter(head)
     ? `${start}it is dynamically linked, but its loader does not know LD_PRELOAD or is for another machine`
     : `${start}it is statically linked (as Go programs are, unless they use cgo); link it dynamically`;
-}
-
-function find(command: string, searchPath = ''): string | undefined {
-  const candidates = command.includes('/') ? [command] : searchPath.split(':').map((dir) => path.join(dir, command));
-  return candidates.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
-}
-
-function headOf(file: string): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  const fd = openSync(file, 'r');
-  try {
-    return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Of a 64-bit little-endian ELF file: whether a loader is asked for, so that it is not static. */

@@ -1,19 +1,26 @@
 /** C programs of ours, compiled against the kernel's own header, under `pedrera run`. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, closeSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { CLI_PATH } from '@pedrera/cli';
+import { Dcore, openDevice, Queue } from '@pedrera/thunk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tempDirectory } from '../temp-directory.js';
 import { TestProcess } from '../test-process.js';
 import { fileDaemon } from './support/file-daemon.js';
 
 const SOURCES = fileURLToPath(new URL('../../../shim/test-programs/', import.meta.url));
+const SHIM_LIBRARY = fileURLToPath(new URL('../../../shim/dist/libpedrera_shim.so', import.meta.url));
 /** For the generated table of calls. */
 const TABLES = fileURLToPath(new URL('../../../shim/dist/', import.meta.url));
 /** They end without letting go of everything: on purpose, or because they are killed. */
 const UNTIDY = new Set(['hostile', 'killed', 'left']);
+/** They are given descriptors by another process. */
+const GUESTS = new Set(['fences']);
 const NOBODY = 65_534;
 const PROGRAMS = readdirSync(SOURCES)
   .filter((name) => name.endsWith('.c'))
@@ -49,7 +56,7 @@ describe.skipIf(missing !== undefined)(`C programs${missing === undefined ? '' :
     return { out, err, ending };
   }
 
-  it.each(PROGRAMS)('%s', async (name) => {
+  it.each(PROGRAMS.filter((name) => !GUESTS.has(name)))('%s', async (name) => {
     const program = compile(name);
     const options = UNTIDY.has(name) ? [] : ['--leaks'];
     expect(await run(...options, '--', program)).toEqual({ out: `${name}: good\n`, err: '', ending: '0' });
@@ -67,6 +74,32 @@ describe.skipIf(missing !== undefined)(`C programs${missing === undefined ? '' :
       console.log('node: good');`;
     const command = [process.execPath, '--input-type=module', '-e', program];
     expect(await run('--', ...command)).toEqual({ out: 'node: good\n', err: '', ending: '0' });
+  });
+
+  it('fences-that-are-pending-elsewhere', async () => {
+    await using device = await openDevice(0, { socketPath: daemon().socketPath });
+    const wait = await device.leaseSync({ dcore: Dcore.E_N, syncObjects: 1, monitors: 1 });
+    const cb = await device.createCommandBuffer();
+    cb.waitFor({ syncObject: wait.object(0), monitor: wait.monitor(0), value: 1, queue: Queue.DMA_0_0 });
+    await using buffer = await device.exportDmaBuf(await device.allocHost(8192, { shareable: true }));
+    const work = { queue: Queue.DMA_0_0, cb };
+    const { syncFile } = await device.submitSynced(work, { buffers: [{ buffer, access: 'write' }] });
+    const given = [await buffer.processDescriptor(), await syncFile.processDescriptor()];
+    const child = spawn(compile('fences'), ['3', '4', '5'], {
+      stdio: ['ignore', 'pipe', 'inherit', ...given, 'pipe'],
+      env: { ...process.env, LD_PRELOAD: SHIM_LIBRARY, PEDRERA_SOCKET: daemon().socketPath },
+    });
+    for (const descriptor of given) closeSync(descriptor);
+    const ending = once(child, 'exit');
+    const out = text(child.stdout as Readable);
+    // It ends without a word if a check fails.
+    await Promise.race([once((child.stdio as readonly unknown[])[5] as Readable, 'data'), ending]);
+    await device.submit({
+      queue: Queue.DMA_0_3,
+      cb: (await device.createCommandBuffer()).signal(wait.object(0)),
+    });
+    expect([await out, ...(await ending)]).toEqual(['fences: good\n', 0, null]);
+    await syncFile.close();
   });
 
   it('leaks-name-what-a-program-held', async () => {
@@ -112,6 +145,44 @@ describe.skipIf(missing !== undefined)(`C programs${missing === undefined ? '' :
     const { err, ending } = await run('--', program);
     expect(ending).toBe('1');
     expect(err).toContain('setuid');
+  });
+
+  it('a-command-that-cannot-be-started-is-told-so', async () => {
+    const file = directory.file('plain-file');
+    writeFileSync(file, '#!/no/such/interpreter\n', { mode: 0o644 });
+    const told = async (...command: string[]) => {
+      const { err, ending } = await run('--', ...command);
+      return `${ending} ${err}`;
+    };
+    expect(await told(file)).toContain(`2 pedrera: ${file} is not executable\nchmod +x `);
+    chmodSync(file, 0o755);
+    expect(await told(file)).toContain('is a script for /no/such/interpreter, which is not there');
+    expect(await told(directory.file('nobody'))).toMatch(/^2 pedrera: there is no program .*nobody\n$/);
+    expect(await told('no-such-program-anywhere')).toMatch(/^2 pedrera: there is no program .* of PATH\n$/);
+    expect(await told('/')).toMatch(/^2 pedrera: \/ is no file that could be run\n$/);
+  });
+
+  it('a-program-behind-a-script-that-sees-no-device', async () => {
+    const { out, err, ending } = await run('--', '/bin/sh', '-c', compile('left', '-static'));
+    expect([out, ending]).toEqual([expect.stringContaining('does not hold'), '1']);
+    expect(err).toContain('no process of this run opened a device');
+    expect((await run('--', compile('left'))).err).toBe('');
+  });
+
+  it('libraries-that-are-preloaded-already-stay', async () => {
+    const env = { ...process.env, LD_PRELOAD: 'libm.so.6' };
+    const show = ['--', '/bin/sh', '-c', 'echo $LD_PRELOAD'];
+    const args = [CLI_PATH, '--socket', daemon().socketPath, 'run', ...show];
+    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+    expect(stdout).toBe(`${SHIM_LIBRARY}:libm.so.6\n`);
+  });
+
+  it.skipIf(spawnSync('gdb', ['--version']).error !== undefined)('under-a-debugger', async () => {
+    const script = ['-ex', 'break puts', '-ex', 'run', '-ex', 'bt', '-ex', 'continue'];
+    const gdb = ['gdb', '-nx', '--batch', ...script, '--args', compile('transfer')];
+    const { out, ending } = await run('--leaks', '--', ...gdb);
+    expect(out).toMatch(/#1 .*main/);
+    expect([out.includes('transfer: good\n'), out.includes('exited normally'), ending]).toEqual([true, true, '0']);
   });
 
   const mayNot = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).error === undefined;
