@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { codeCaches, requireFor } from '../packages/cli/bin/bundled.cjs';
 import { listPackages, ROOT } from './project.mjs';
 
 const PACKAGES = path.join(ROOT, 'packages');
@@ -27,6 +28,8 @@ const ENTRIES = {
 /** Modules that every program here needs are one file, instead of one for each way they are shared. */
 const GROUPS = [
   { name: 'common', test: /[\\/]packages[\\/](base|hw|wire)[\\/]dist[\\/]/ },
+  // The entry itself stays small: Node loads it, without a code cache.
+  { name: 'commands', test: /[\\/]packages[\\/]cli[\\/]dist[\\/](main\.js$|commands[\\/])/ },
   { name: 'cli', test: /[\\/]packages[\\/]cli[\\/]dist[\\/](text[\\/]|[a-z-]+\.js$)/, minShareCount: 2 },
 ];
 
@@ -72,7 +75,7 @@ async function writeBundle(dir) {
     format: 'cjs',
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
-    intro: ({ isEntry }) => (isEntry ? "require('../../../bin/source-lines.cjs').install(__dirname);" : ''),
+    intro: ({ isEntry }) => (isEntry ? "require = require('../../../bin/bundled.cjs').requireFor(module);" : ''),
     sourcemap: true,
     sourcemapExcludeSources: true,
     // They cost time to skip. Lines stay as they are: Node shows the one an uncaught error comes from.
@@ -81,6 +84,21 @@ async function writeBundle(dir) {
   });
   await bundle.close();
   return output.flatMap((file) => (file.type === 'chunk' ? [file] : []));
+}
+
+/**
+ * What V8 makes of each file, and of those functions in it that run when it is loaded. Caches made after a command has run
+ * are worth a little more, but take a daemon to run against.
+ *
+ * @param {string} dir
+ */
+function writeCodeCaches(dir) {
+  const load = requireFor({ filename: path.join(dir, 'main.cjs'), exports: {} });
+  const entries = Object.keys(ENTRIES).map((entry) => `${entry}.cjs`);
+  for (const file of readdirSync(dir)) {
+    if (file.endsWith('.cjs') && !entries.includes(file)) load(`./${file}`);
+  }
+  for (const [file, cache] of codeCaches()) writeFileSync(`${file}.cache`, cache);
 }
 
 /**
@@ -115,6 +133,7 @@ async function main() {
   mkdirSync(BUNDLES, { recursive: true });
   const fresh = path.join(BUNDLES, `new-${process.pid}`);
   const chunks = await writeBundle(fresh);
+  writeCodeCaches(fresh);
   for (const entry of Object.keys(ENTRIES)) {
     const started = entry === 'main' || chunks.some(({ code }) => code.includes(`./${entry}.cjs`));
     if (!started) throw new Error(`no module starts './${entry}.js' by its URL: it would run from its modules`);

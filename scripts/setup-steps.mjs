@@ -146,7 +146,10 @@ function buildInputs() {
     ...C_SOURCES.concat('src').flatMap((sources) => listFilesIfAny(`packages/${dir}/${sources}`)),
   ]);
   return digestOfTimes(
-    ['tsconfig.base.json', 'tsconfig.json', 'scripts/bundle.mjs', 'scripts/c-programs.mjs', ...sources],
+    [
+      ...['tsconfig.base.json', 'tsconfig.json', 'scripts/bundle.mjs', 'scripts/c-programs.mjs'],
+      ...['packages/cli/bin/bundled.cjs', ...sources],
+    ],
     readStamp('installed') ?? '',
   );
 }

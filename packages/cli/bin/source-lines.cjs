@@ -24,19 +24,21 @@ function mapOf(file) {
 /** A frame as V8 writes it, with the place in the source. @param {string} dir @param {NodeJS.CallSite} frame */
 function textOf(dir, frame) {
   const text = String(frame);
-  const file = frame.getFileName();
-  if (file === null || file === undefined || path.dirname(file) !== dir) return text;
+  const name = frame.getFileName();
+  if (name === null || name === undefined) return text;
+  // Of what bundled.cjs has loaded without its directory.
+  const file = path.resolve(dir, name);
+  if (path.dirname(file) !== dir) return text;
   const [line, column] = [frame.getLineNumber() ?? 1, frame.getColumnNumber() ?? 1];
   const entry = mapOf(file)?.findEntry(line - 1, column - 1);
   if (entry === undefined || !('originalSource' in entry)) return text;
   const place = `${path.resolve(dir, entry.originalSource)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
-  return text.replace(`${file}:${line}:${column}`, place);
+  return text.replace(`${name}:${line}:${column}`, place);
 }
 
-/** @param {string} dir of the bundle */
-function install(dir) {
-  Error.prepareStackTrace = (error, frames) =>
-    [`${error}`, ...frames.map((frame) => `    at ${textOf(dir, frame)}`)].join('\n');
+/** What `error.stack` says. @param {string} dir of the bundle @param {Error} error @param {NodeJS.CallSite[]} frames */
+function stackOf(dir, error, frames) {
+  return [`${error}`, ...frames.map((frame) => `    at ${textOf(dir, frame)}`)].join('\n');
 }
 
-module.exports = { install };
+module.exports = { stackOf };

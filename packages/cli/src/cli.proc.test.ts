@@ -1,48 +1,19 @@
 /** The built command in processes of its own: exit codes, streams, JSON. What is behind the socket is made up. */
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { DaemonSnapshot, Snapshot } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
+import { CLI_PATH } from './cli-path.js';
 import { EXIT } from './exit.js';
 import { crowd } from './testing/crowd.js';
 import { startFakeDaemon } from './testing/fake-daemon.js';
+import { BLOCKED_QUEUE } from './testing/rows.js';
 import { runCli, startCli, temporaryDirectory } from './testing/run-cli.js';
 
 const snapshot: Snapshot = {
   ...crowd({ clients: 0 }),
-  queues: [
-    {
-      index: 0,
-      queues: [
-        {
-          id: 4,
-          name: 'DMA_1_0',
-          kind: 'external',
-          pi: 11,
-          ci: 0,
-          pending: 10,
-          inFlight: 11,
-          completed: 0,
-          head: { opcode: 8, name: 'FENCE', text: 'FENCE 0' },
-          blockedOn: {
-            fence: { id: 0, target: 1, value: 0 },
-            monitors: [
-              {
-                dcore: 'E_N',
-                monitor: 3,
-                mode: '>=',
-                awaited: 1,
-                objects: [{ sob: 8, value: 0, awaited: 1, address: 0x7f_fc4f_2020 }],
-              },
-            ],
-            reason: 'fence 0',
-          },
-          pid: 4712,
-          asid: 2,
-          oldestMs: 12.5,
-        },
-      ],
-    },
-  ],
+  queues: [{ index: 0, queues: [BLOCKED_QUEUE] }],
 };
 const daemon: DaemonSnapshot = {
   schema: 'pedrera.daemon/1',
@@ -146,6 +117,17 @@ describe('looking into a daemon', () => {
     const status = await runCli(['status', '--socket', socket]);
     expect(status.out).toContain('objects: 2 context\n');
     expect(status.out).toContain('operational');
+  });
+
+  it('a full disk behind standard output ends with 1 and a sentence', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [CLI_PATH, 'help'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(stderr).toMatch(/^pedrera: what was to be said cannot be written: ENOSPC.*\n$/);
+    expect(status).toBe(EXIT.deviceError);
   });
 
   it('what the daemon refuses ends with 1 and its sentence', async () => {

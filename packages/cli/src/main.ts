@@ -4,6 +4,7 @@
  * Owns: the process's streams and the one place where a failure is printed.
  * Must not know: what any command does. Only the chosen command's own imports are loaded.
  */
+import { writeSync } from 'node:fs';
 import type { Context } from './command.js';
 import { COMMAND_GROUPS } from './commands/all.js';
 import { EXIT, type ExitCode, toFailure } from './exit.js';
@@ -21,6 +22,8 @@ export async function runMain(): Promise<void> {
   };
   const style = styleOf(process.stdout, process.env);
   process.exitCode = await runCommandLine(process.argv.slice(2), { streams, style, env: process.env });
+  // Taking everything down in order costs as much as the answer. What a slow reader has not taken yet is still written.
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
 }
 
 interface Surroundings {
@@ -31,7 +34,10 @@ interface Surroundings {
 
 /** A reader that has seen enough (`pedrera queues | head`) is no error. Commands with something to clean up listen for SIGPIPE. */
 function onOutputError(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE') {
+    writeSync(2, `pedrera: what was to be said cannot be written: ${error.message}\n`);
+    process.exit(EXIT.deviceError);
+  }
   if (process.listenerCount('SIGPIPE') > 0) process.emit('SIGPIPE', 'SIGPIPE');
   else process.exit(EXIT.ok);
 }

@@ -3,6 +3,7 @@ import type { Benchmark } from '../benchmark.js';
 import { cProgram } from './c-program.js';
 import { dmaBandwidth } from './dma-bandwidth.js';
 import { idleClients } from './idle-clients.js';
+import { oneShot } from './one-shot.js';
 import { peerToPeer } from './peer-to-peer.js';
 import { roundTrip } from './round-trip.js';
 import { scale } from './scale.js';
@@ -21,6 +22,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   syncRoundTrips,
   sharing,
   startTime,
+  oneShot,
   idleClients,
   scale,
   cProgram,

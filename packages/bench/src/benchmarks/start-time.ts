@@ -1,9 +1,8 @@
 /** How long it takes until a daemon serves. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { CLI_PATH, TestProcess } from '@pedrera/testkit';
 import { type BenchContext, type Benchmark, DEVICES, type Findings } from '../benchmark.js';
 import { Latencies, nowNs } from '../latency.js';
+import { EMPTY_PROGRAM, runEmptyProgram } from '../references/empty-program.js';
 import { figure } from '../report.js';
 
 const NS_PER_MS = 1e6;
@@ -19,7 +18,7 @@ async function run(context: BenchContext): Promise<Findings> {
   const runs = context.pick(9, 2);
   const [ready, node] = [new Latencies(), new Latencies()];
   for (let i = -1; i < runs; i++) {
-    const [daemonNs, nodeNs] = [await startDaemon(context), await runNode()];
+    const [daemonNs, nodeNs] = [await startDaemon(context), await runEmptyProgram()];
     // The first run warms the file cache.
     if (i < 0) continue;
     ready.record(daemonNs);
@@ -30,7 +29,7 @@ async function run(context: BenchContext): Promise<Findings> {
       name: percentile === 50 ? 'ready, median' : 'ready, slowest',
       unit: 'ns',
       ours: ready.percentile(percentile),
-      reference: { name: 'node -e 0, to its end', value: node.percentile(percentile) },
+      reference: { name: EMPTY_PROGRAM, value: node.percentile(percentile) },
       target: { of: 'value', atMost: MOST_MS * NS_PER_MS },
     }),
   );
@@ -48,10 +47,4 @@ async function startDaemon(context: BenchContext): Promise<number> {
   if (type !== 'ready' || ending !== '0')
     throw new Error(`a daemon said ${type} and ended with ${ending}:\n${daemon.output}`);
   return took;
-}
-
-async function runNode(): Promise<number> {
-  const start = nowNs();
-  await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
-  return nowNs() - start;
 }
