@@ -27,6 +27,8 @@ export interface Comparison {
   readonly failed: readonly string[];
   /** Calls that were not compared, because they cannot be made again. */
   readonly skipped: number;
+  /** Memory of the programs themselves, which is in no recording: others were used for it, and no memory compared. */
+  readonly standIns: number;
   readonly difference: Difference | null;
 }
 
@@ -45,19 +47,25 @@ interface Sides {
 /** Answers that say how the machine is, not what the call did. */
 const VOLATILE_CALLS =
   /^(INSPECT_|INFO_(TIME|CLK|POWER|PCI|DEVICE_UTIL|TOTAL|OPEN_STATS|CS_COUNTERS|ENGINE|HW_IDLE)|FILE_|TRACE_)/;
-/** An ASID is that of a context before it, or not: that depends on when the daemon was through with the other. */
-const VOLATILE_FIELDS = /time|pid$|build|token|^flags$|^asid$/i;
+/**
+ * An ASID is that of a context before it, or not: that depends on when the daemon was through with the other. A descriptor is the lowest
+ * number that is free: where calls were left out that is another.
+ */
+const VOLATILE_FIELDS = /time|pid$|build|token|^flags$|^asid$|^fd$|^syncFile$|^process$/i;
 const TOLD_FAILURES = 20;
 /** Values from here on are addresses and handles: they may differ, if they do so everywhere. */
 const FIRST_NAME = 2 ** 32;
 
+/** Of a call that was not made on the second side: how many calls were made there in its place. */
+type Skip = (call: CallRecord) => number | undefined;
+
 export function compareTraces(
   first: Iterable<TraceRecord>,
   second: Iterable<TraceRecord>,
-  skip: (call: CallRecord) => boolean = () => false,
+  skip: Skip = () => undefined,
 ): Comparison {
   const [one, two] = [sidesOf(first), sidesOf(second)];
-  const counts = { calls: 0, submissions: 0, digests: 0, failed: [] as string[], skipped: 0 };
+  const counts = { calls: 0, submissions: 0, digests: 0, failed: [] as string[], skipped: 0, standIns: 0 };
   const difference = firstDifference(one, two, skip, counts);
   return {
     schema: 'pedrera.trace-comparison/1',
@@ -71,8 +79,8 @@ export function compareTraces(
 function firstDifference(
   one: Sides,
   two: Sides,
-  skip: (call: CallRecord) => boolean,
-  counts: { calls: number; submissions: number; digests: number; failed: string[]; skipped: number },
+  skip: Skip,
+  counts: { calls: number; submissions: number; digests: number; failed: string[]; skipped: number; standIns: number },
 ): Difference | null {
   const names = new Names();
   const pairs = Math.max(one.clients.length, two.clients.length);
@@ -90,7 +98,7 @@ function firstDifference(
     const found = callDifference(mine.calls, theirs.calls, { where, names, skip, counts });
     if (found !== null) return found;
   }
-  for (let i = 0; i < pairs; i++) {
+  for (let i = 0; i < (counts.standIns === 0 ? pairs : 0); i++) {
     const [mine, theirs] = [one.clients[i]?.digests ?? [], two.clients[i]?.digests ?? []];
     counts.digests += mine.length;
     const [first, second] = [mine.map(digestText), theirs.map(digestText)];
@@ -116,8 +124,8 @@ function firstDifference(
 interface CallComparison {
   readonly where: string;
   readonly names: Names;
-  readonly skip: (call: CallRecord) => boolean;
-  readonly counts: { calls: number; failed: string[]; skipped: number };
+  readonly skip: Skip;
+  readonly counts: { calls: number; failed: string[]; skipped: number; standIns: number };
 }
 
 function callDifference(
@@ -129,8 +137,11 @@ function callDifference(
   let number = 0;
   for (const call of mine) {
     number++;
-    if (skip(call)) {
+    const instead = skip(call);
+    if (instead !== undefined) {
       counts.skipped++;
+      if (instead > 0) counts.standIns++;
+      for (let i = 0; i < instead; i++) others.next();
       continue;
     }
     const other = others.next().value as CallRecord | undefined;
@@ -163,7 +174,19 @@ function differs(call: CallRecord, other: CallRecord, names: Names): string | un
   if (call.errno !== null || VOLATILE_CALLS.test(call.call)) return undefined;
   // Whether the work was done yet when it was asked for depends on the machine.
   if (call.call === 'WAIT_CS') return undefined;
-  return names.same(call.res, other.res, 'res') ? undefined : 'its result';
+  // Where memory of the daemon lies is its own business.
+  const [mine, theirs] =
+    call.call === 'MMAP' ? [{ length: call.res?.length }, { length: other.res?.length }] : told(call.res, other.res);
+  return names.same(mine, theirs, 'res') ? undefined : 'its result';
+}
+
+type Result = CallRecord['res'];
+
+/** A C program's struct has a place for what the answer does not tell, too; in the replay it is not there. */
+function told(mine: Result, theirs: Result): readonly [Result, Result] {
+  if (mine === null || theirs === null) return [mine, theirs];
+  const common = (one: object, two: object) => Object.fromEntries(Object.entries(one).filter(([key]) => key in two));
+  return [common(mine, theirs), common(theirs, mine)];
 }
 
 /** Names of one run for those of the other: the first meeting decides, later ones must agree. */

@@ -17,9 +17,9 @@ export class Ending {
   readonly #stop = () => this.stop();
 
   /** `ended` settles with the program; undefined: there is none. */
-  constructor(recording: Recording, ended: Promise<unknown> | undefined) {
+  constructor(recording: Recording, ended: Promise<unknown> | undefined, signals = true) {
     this.#recording = recording;
-    for (const signal of SIGNALS) process.on(signal, this.#stop);
+    if (signals) for (const signal of SIGNALS) process.on(signal, this.#stop);
     ended?.then(
       () => {
         this.#programEnded = true;

@@ -20,18 +20,19 @@ const GATHERED_CHARACTERS = 256 * 1024;
 
 export async function runExport(context: Context, file: string, options: ExportOptions): Promise<ExitCode> {
   const recording = new TraceFile(file);
+  const header = { ...recording.header, startedNs: recording.earliestNs() };
   const { output, format } = options;
   const target = output ?? (format === 'perfetto' ? `${file.replace(/\.pedrera-trace$/, '')}.json` : undefined);
   const sink = new TextSink(context, target);
   try {
     if (format === 'text')
       for (const line of traceLines({
-        header: recording.header,
+        startedNs: header.startedNs,
         totals: recording.totals,
         records: recording.records(),
       }))
         sink.write(`${line}\n`);
-    else for (const text of new PerfettoExport(recording.header).export(recording.records())) sink.write(text);
+    else for (const text of new PerfettoExport(header).export(recording.records())) sink.write(text);
   } finally {
     sink.close();
   }

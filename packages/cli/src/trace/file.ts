@@ -16,6 +16,7 @@ const HEAD_BYTES = 16;
 const ALIGNMENT = 8;
 const MAX_HEADER_BYTES = 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
+const TIME_BEFORE_BODY = 8;
 const END_BYTES = TRACE_HEAD_BYTES + 16;
 
 export interface TraceFileHeader {
@@ -125,6 +126,17 @@ export class TraceFile {
     yield* reader.unanswered();
   }
 
+  /** The recording's begin, or when something of it began before that: a stretch that was under way, a client that was there. */
+  earliestNs(): number {
+    let earliest = this.header.startedNs;
+    for (const piece of this.#pieces()) {
+      eachRecord(piece, (_type, view, body) => {
+        earliest = Math.min(earliest, view.getFloat64(body - TIME_BEFORE_BODY, true));
+      });
+    }
+    return earliest;
+  }
+
   *#pieces(): Generator<Uint8Array> {
     const fd = openSync(this.path, 'r');
     try {
@@ -150,9 +162,9 @@ export class TraceFile {
 
 /** Clients that come and go in a batch, without decoding the rest. */
 export function followClients(bytes: Uint8Array, live: Set<number>): void {
-  eachRecord(bytes, (type, body) => {
-    if (type === RECORD.CLIENT) live.add(body.getUint32(0, true));
-    else if (type === RECORD.CLIENT_END) live.delete(body.getUint32(0, true));
+  eachRecord(bytes, (type, view, body) => {
+    if (type === RECORD.CLIENT) live.add(view.getUint32(body, true));
+    else if (type === RECORD.CLIENT_END) live.delete(view.getUint32(body, true));
   });
 }
 

@@ -14,14 +14,7 @@ import {
   sobAddress,
 } from '@pedrera/hw';
 import type { CallRecord, EngineRecord, SubmitRecord, SyncRecord, WakeRecord } from '@pedrera/uapi';
-
-/** A slice. */
-export interface Spot {
-  readonly pid: number;
-  readonly tid: number;
-  readonly timeNs: number;
-  readonly durationNs: number;
-}
+import { endOf, type Spot, type Stretch, Writers } from './writers.js';
 
 export interface Flow {
   readonly name: string;
@@ -32,18 +25,10 @@ export interface Flow {
   readonly inferred: boolean;
 }
 
-interface Stretch {
-  readonly record: EngineRecord;
-  readonly spot: Spot;
-}
-
 interface Write {
   readonly record: SyncRecord;
   readonly spot: Spot;
 }
-
-/** A write from another device may be seen that much before the job that made it is. */
-const SKEW_NS = 50_000;
 
 export class FlowFinder {
   readonly #files = new Map<number, { device: number | null; asid: number | null }>();
@@ -168,23 +153,13 @@ export class FlowFinder {
     }
   }
 
-  /** What no queue of the device wrote, and no monitor of it, came from another device: most likely from the job that ended there last. */
+  /** What no queue of the device wrote, and no monitor of it, came from another device. */
   *#remoteFlows(): Generator<Flow> {
-    const byEnd = new Map<number, Stretch[]>();
-    for (const job of this.#jobs) {
-      const jobs = byEnd.get(job.record.device) ?? [];
-      byEnd.set(job.record.device, jobs);
-      jobs.push(job);
-    }
-    for (const jobs of byEnd.values()) jobs.sort((a, b) => endOf(a) - endOf(b));
+    const writers = new Writers(this.#jobs, this.#fences);
     for (const { record, spot } of this.#foreign) {
-      let source: Stretch | undefined;
-      for (const [device, jobs] of byEnd) {
-        const last = device === record.device ? undefined : lastEnded(jobs, spot.timeNs + SKEW_NS);
-        if (last !== undefined && (source === undefined || endOf(last) > endOf(source))) source = last;
-      }
+      const source = writers.likeliest(record.device, spot.timeNs);
       if (source === undefined) continue;
-      const from = { spot: source.spot, atNs: endOf(source) };
+      const from = { spot: source.spot, atNs: Math.min(spot.timeNs, endOf(source)) };
       yield { ...flow('signal from another device', from, { spot, atNs: spot.timeNs }), inferred: true };
     }
   }
@@ -207,22 +182,6 @@ export class FlowFinder {
       yield flow('wake', { spot: job.spot, atNs: endOf(job) }, { spot: wait, atNs: wake.timeNs });
     }
   }
-}
-
-function endOf({ spot }: Stretch): number {
-  return spot.timeNs + spot.durationNs;
-}
-
-/** Of jobs in the order of their ends. */
-function lastEnded(jobs: readonly Stretch[], timeNs: number): Stretch | undefined {
-  let low = 0;
-  let high = jobs.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (endOf(jobs[middle] as Stretch) <= timeNs) low = middle + 1;
-    else high = middle;
-  }
-  return jobs[low - 1];
 }
 
 /** The numbers a call waits for. */

@@ -10,6 +10,7 @@ import type { Context } from '../command.js';
 import { shimVariables } from '../run/environment.js';
 import { type DaemonChoice, endDaemon, privateDaemon, runChild, runDirectory } from '../run/run-program.js';
 import { askDaemon, type DaemonSession, isDefaultSocket, openSession, socketPathOf } from '../session.js';
+import { TidyEnd } from './tidy-end.js';
 
 export interface Host {
   readonly session: DaemonSession;
@@ -23,13 +24,17 @@ export interface Host {
 export async function withHost<T>(context: Context, daemon: DaemonChoice, use: (host: Host) => Promise<T>): Promise<T> {
   const own = isDefaultSocket(context);
   const directory = runDirectory();
+  const tidy = new TidyEnd(directory);
   let child: ChildProcess | undefined;
   try {
     const socketPath = own ? path.join(directory, 'pedrera.sock') : socketPathOf(context);
     if (own) child = await privateDaemon(socketPath, directory, daemon);
     const session = await openSession({ ...context, socketOption: socketPath });
-    const run = (args: readonly string[], started: (pid: number) => void) =>
-      runChild(args, { ...context.env, ...variablesFor(socketPath, context, args) }, started);
+    const run = (args: readonly string[], started: (pid: number) => void) => {
+      // The program gets them from here on, and ends this by its own end.
+      tidy.release();
+      return runChild(args, { ...context.env, ...variablesFor(socketPath, context, args) }, started);
+    };
     try {
       return await askDaemon(context, session, () => use({ session, own, run }));
     } finally {
@@ -38,6 +43,7 @@ export async function withHost<T>(context: Context, daemon: DaemonChoice, use: (
   } finally {
     if (child !== undefined) await endDaemon(child);
     rmSync(directory, { recursive: true, force: true });
+    tidy.release();
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * Owns: reading as fast as records come, and what is said at the end. Must not know what records tell.
  */
+import { setPriority } from 'node:os';
 import type { Recording } from '@pedrera/thunk';
 import { eachRecord, PROTOCOL_VERSION, RECORD, TRACE_KIND } from '@pedrera/uapi';
 import type { Context } from '../command.js';
@@ -36,8 +37,12 @@ const DEFAULT_FILE = 'recording.pedrera-trace';
 const ALL_BUT_CONTENTS =
   TRACE_KIND.CALLS | TRACE_KIND.SUBMISSIONS | TRACE_KIND.ENGINES | TRACE_KIND.SYNC | TRACE_KIND.EVENTS;
 /** Large answers cost the daemon least; nobody waits for a line. */
-const READ = { least: 128 * 1024, waitMs: 100 };
+const READ = { least: 240 * 1024, waitMs: 100 };
 const BYTES_PER_MIB = 2 ** 20;
+const NOTHING_RECORDED =
+  'the program never spoke to the daemon: it opened no device, or the library did not get into it (pedrera run -- PROGRAM says why)';
+/** A nice value. */
+const BEHIND_OTHERS = 5;
 
 export async function runRecord(context: Context, options: RecordOptions, args: readonly string[]): Promise<ExitCode> {
   if (args.length > 0) {
@@ -47,6 +52,7 @@ export async function runRecord(context: Context, options: RecordOptions, args: 
       const document = await recorder.untilOver(ended);
       const program = await ended;
       context.output.aside(`pedrera: ${renderRecording({ ...document, program })}`);
+      if (document.records === 0) context.output.aside(`pedrera: ${NOTHING_RECORDED}`);
       return program as ExitCode;
     });
   }
@@ -102,21 +108,29 @@ export class Recorder {
     }
   }
 
-  /** `ended` settles with the program that is recorded; undefined: until somebody ends it. A daemon that goes away ends it, too. */
-  async untilOver(ended: Promise<unknown> | undefined): Promise<RecordingDocument> {
+  /**
+   * `ended` settles with the program that is recorded; undefined: until somebody ends it: with a signal, unless it is to end when
+   * `stop` is called only. A daemon that goes away ends it, too.
+   */
+  async untilOver(
+    ended: Promise<unknown> | undefined,
+    when: 'signalled' | 'asked' = 'signalled',
+  ): Promise<RecordingDocument> {
     const started = process.hrtime.bigint();
-    const ending = new Ending(this.#recording, ended);
+    const ending = new Ending(this.#recording, ended, when === 'signalled');
     const live = new Set<number>();
     const file = this.#file;
     let records = 0;
     let lost = 0;
+    const count = (type: number) => {
+      if (type !== RECORD.LOST) records++;
+    };
+    giveWay();
     try {
       for (;;) {
         const batch = await this.#recording.read(READ);
         file.append(batch.bytes);
-        eachRecord(batch.bytes, (type) => {
-          if (type !== RECORD.LOST) records++;
-        });
+        eachRecord(batch.bytes, count);
         if (ended !== undefined) followClients(batch.bytes, live);
         lost = batch.lost;
         if (batch.ended) break;
@@ -134,6 +148,18 @@ export class Recorder {
 
   stop(): Promise<void> {
     return this.#recording.stop();
+  }
+}
+
+/**
+ * Clients and daemon come first where processors are few: what waits here is in memory, and writing it can wait. A program that was
+ * started for the recording is running by now, so it does not inherit this.
+ */
+function giveWay(): void {
+  try {
+    setPriority(BEHIND_OTHERS);
+  } catch {
+    // Not everywhere: then it takes its turn as others do.
   }
 }
 

@@ -21,6 +21,7 @@ interface Window {
 
 const BY_NAME = new Map(ENTRIES.map((entry) => [entry.name as string, entry]));
 const SIDE_REQUEST_ID = 1;
+const PAGE_BYTES = 4096n;
 const GONE: Answer = { errno: 'ENODEV', res: null };
 
 export class ReplayClient {
@@ -77,6 +78,21 @@ export class ReplayClient {
     return { errno: null, res: {} };
   }
 
+  /**
+   * Host memory of this process, empty, in the place of what the recorded program had pinned, with the same offset in its page. Returns
+   * how many calls that took.
+   */
+  async standIn(record: CallRecord, req: Record<string, unknown>): Promise<number> {
+    const within = Number(BigInt(req.hostVirtAddr as bigint) % PAGE_BYTES);
+    const own = (call: string, fields: Record<string, unknown>) => this.call({ ...record, call }, fields);
+    const { res } = await own('HOST_ALLOC', { size: Number(req.size) + within });
+    if (res === null) return 1;
+    await this.call(record, { ...req, hostVirtAddr: Number(res.address) + within });
+    // What is mapped stays good until it is unmapped.
+    await own('HOST_FREE', { handle: res.handle });
+    return 3;
+  }
+
   /** False when the object is not mapped. */
   restore(handle: bigint, offset: number, bytes: Uint8Array): boolean {
     const window = this.#windows.get(handle);
@@ -110,9 +126,8 @@ export class ReplayClient {
   #answered(record: CallRecord, req: Record<string, unknown>, answer: Answer): Answer {
     if (record.call === 'MMAP' && answer.res !== null && typeof req.offset === 'bigint')
       this.#map(req.offset, answer.res);
-    if (record.call === 'MUNMAP' && answer.errno === null && typeof req.offset === 'bigint') {
-      this.#windows.delete(req.offset);
-    }
+    // A C program writes a command buffer, unmaps it, and hands it in: its window is there until it is gone.
+    if (record.call === 'CB_DESTROY' || record.call === 'HOST_FREE') this.#windows.delete(BigInt(req.handle as bigint));
     return answer;
   }
 

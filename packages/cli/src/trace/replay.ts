@@ -13,12 +13,15 @@ import { EXIT, type ExitCode, usageError } from '../exit.js';
 import { endDaemon, privateDaemon, runDirectory } from '../run/run-program.js';
 import { openSession } from '../session.js';
 import type { Style } from '../text/style.js';
+
 import { plural } from '../text/units.js';
 import { type Comparison, compareTraces, whyNotReplayable } from './compare.js';
 import { TraceFile, type TraceFileHeader } from './file.js';
 import { FinishWatch, type SubmissionName } from './finish-watch.js';
 import { Recorder } from './record.js';
 import { type Answer, ReplayClient } from './replay-client.js';
+import { Descriptors } from './replay-descriptors.js';
+import { TidyEnd } from './tidy-end.js';
 
 export interface ReplayOptions {
   readonly against: string | undefined;
@@ -51,6 +54,7 @@ export async function runReplay(context: Context, file: string, options: ReplayO
 
 async function replayed(context: Context, recorded: TraceFile, options: ReplayOptions): Promise<Comparison> {
   const directory = runDirectory();
+  const tidy = new TidyEnd(directory);
   let daemon: ChildProcess | undefined;
   try {
     const socketPath = path.join(directory, 'pedrera.sock');
@@ -62,7 +66,7 @@ async function replayed(context: Context, recorded: TraceFile, options: ReplayOp
       { output, kinds: recorded.header.kinds, pid: undefined, replayable: true, memory: options.memory },
       [],
     );
-    const over = recorder.untilOver(undefined);
+    const over = recorder.untilOver(undefined, 'asked');
     // What goes wrong before it is asked for is the reason, and not that the recording ends with it.
     over.catch(() => {});
     const finishes = await FinishWatch.start(session);
@@ -72,12 +76,13 @@ async function replayed(context: Context, recorded: TraceFile, options: ReplayOp
     await recorder.stop();
     await over;
     await session.close();
-    return compareTraces(recorded.records(), new TraceFile(output).records(), (call) =>
-      replay.skipped.has(call.number),
+    return compareTraces(recorded.records(), new TraceFile(output).records(), ({ number }) =>
+      replay.skipped.get(number),
     );
   } finally {
     if (daemon !== undefined) await endDaemon(daemon);
     rmSync(directory, { recursive: true, force: true });
+    tidy.release();
   }
 }
 
@@ -100,8 +105,8 @@ type Step =
   | { readonly at: number; readonly kind: 'finish'; readonly submission: SubmissionName };
 
 class Replay {
-  /** Numbers of recorded calls that were not made. */
-  readonly skipped = new Set<number>();
+  /** Numbers of recorded calls that were not made, and how many others were made in their place. */
+  readonly skipped = new Map<number, number>();
   readonly #socketPath: string;
   readonly #clients = new Map<number, ReplayClient>();
   readonly #answers = new Map<number, Promise<Answer>>();
@@ -111,6 +116,7 @@ class Replay {
   /** Recorded token of a side channel -> the recorded client it was given to. */
   readonly #sideOwners = new Map<string, number>();
 
+  readonly #descriptors = new Descriptors();
   readonly #finishes: FinishWatch;
   /** Recorded device and ASID, as it was given out last -> the ASID here. */
   readonly #asids = new Map<string, number>();
@@ -170,13 +176,19 @@ class Replay {
   }
 
   async #request(call: CallRecord): Promise<void> {
-    if (call.req === null || NOT_REPLAYABLE.test(call.call) || pointsIntoProgram(call)) {
-      this.skipped.add(call.number);
+    const translated = call.req === null ? undefined : this.#descriptors.translated(call, call.req);
+    if (translated === undefined || NOT_REPLAYABLE.test(call.call)) {
+      this.skipped.set(call.number, 0);
       return;
     }
-    const req = this.#translated(call.req) as Record<string, unknown>;
+    const req = this.#translated(translated) as Record<string, unknown>;
+    if (pointsIntoProgram(call)) {
+      const client = await this.#client(call.client);
+      this.skipped.set(call.number, call.errno === null ? ((await this.#inTime(client.standIn(call, req))) ?? 0) : 0);
+      return;
+    }
     if (call.call === 'SIDE_CHANNEL') {
-      const token = call.req.token as Uint8Array;
+      const token = call.req?.token as Uint8Array;
       const owner = this.#clients.get(this.#sideOwners.get(hex(token)) ?? -1);
       if (owner !== undefined) {
         this.#answers.set(call.number, owner.attachSide(req.token as Uint8Array));
@@ -190,9 +202,9 @@ class Replay {
 
   async #answered(call: CallRecord): Promise<void> {
     const answer = this.#answers.get(call.number);
-    if (answer === undefined) return;
     this.#answers.delete(call.number);
-    const res = (await this.#inTime(answer))?.res;
+    const res = answer === undefined ? undefined : (await this.#inTime(answer))?.res;
+    this.#descriptors.answered(call, res);
     if (call.call === 'OPEN' && res) {
       const { device, asid } = call.res ?? {};
       this.#asids.set(`${device}/${asid}`, Number(res.asid));
@@ -269,9 +281,13 @@ function hex(bytes: Uint8Array): string {
 const SHOWN_FAILURES = 5;
 
 function renderComparison(comparison: Comparison, [first, second]: readonly [string, string], style: Style): string {
-  const { clients, calls, submissions, digests, failed, skipped, difference } = comparison;
+  const { clients, calls, submissions, digests, failed, skipped, standIns, difference } = comparison;
   const what = `${plural(clients, 'client')}, ${plural(calls, 'call')}, ${plural(submissions, 'submission')}, ${plural(digests, 'piece')} of memory`;
-  const left = skipped === 0 ? '' : `; ${plural(skipped, 'call')} that cannot be made again left out`;
+  const left =
+    (skipped === 0 ? '' : `; ${plural(skipped, 'call')} that cannot be made again left out`) +
+    (standIns === 0
+      ? ''
+      : `; ${plural(standIns, 'buffer')} of the program's own memory stood in for by empty ones, so memory is not compared`);
   if (difference === null) {
     const more = failed.length > SHOWN_FAILURES ? [`  and more`] : [];
     const failures = failed.slice(0, SHOWN_FAILURES).map((text) => `  failed in both: ${text}`);

@@ -57,6 +57,7 @@ interface Tracing {
 function straceProgram(context: Context, tracing: Tracing, args: readonly string[]): Promise<ExitCode> {
   return withHost(context, tracing.options, async ({ session, own, run }) => {
     const recording = await session.trace({ kinds: KINDS, bytes: BYTES });
+    tracing.sink.open();
     let pid = 0;
     const ended = run(args, (started) => {
       pid = started;
@@ -74,6 +75,7 @@ async function stracePid(context: Context, tracing: Tracing, pid: number): Promi
       throw deviceError(`process ${pid} has no device open`, 'pedrera ps shows the clients');
     }
     const recording = await session.trace({ kinds: KINDS, bytes: BYTES, pid });
+    tracing.sink.open();
     const printer = new Printer(context, tracing);
     await follow(recording, { root: () => undefined, ended: undefined, untilGone: true }, printer);
     return EXIT.ok;
@@ -84,16 +86,22 @@ async function stracePid(context: Context, tracing: Tracing, pid: number): Promi
 class Sink {
   readonly #context: Context;
   readonly #beside: boolean;
-  readonly #fd: number | undefined;
+  readonly #file: string | undefined;
+  #fd: number | undefined;
 
   constructor(context: Context, file: string | undefined, beside: boolean) {
     this.#context = context;
     this.#beside = beside;
-    this.#fd = file === undefined ? undefined : openSync(file, 'w', 0o600);
+    this.#file = file;
+  }
+
+  /** Once there is something to trace: what is in the file is not lost for a daemon that does not run. */
+  open(): void {
+    if (this.#file !== undefined) this.#fd = openSync(this.#file, 'w', 0o600);
   }
 
   get isFile(): boolean {
-    return this.#fd !== undefined;
+    return this.#file !== undefined;
   }
 
   line(text: string): void {

@@ -13,14 +13,18 @@ import { callText } from './strace-text.js';
 const TIME_WIDTH = 13;
 const KIND_WIDTH = 12;
 
-export function* traceLines({ header, totals, records }: TraceLinesSource): Generator<string> {
-  for (const record of records) yield traceLine(record, header.startedNs);
+export function* traceLines({ startedNs, totals, records }: TraceLinesSource): Generator<string> {
+  for (const record of records) yield traceLine(record, startedNs);
   yield `# ${totals.records} records, ${totals.lost} lost`;
 }
 
-type TraceLinesSource = Pick<TraceFile, 'header' | 'totals'> & { readonly records: Iterable<TraceRecord> };
+type TraceLinesSource = Pick<TraceFile, 'totals'> & {
+  /** Times count from here. */
+  readonly startedNs: number;
+  readonly records: Iterable<TraceRecord>;
+};
 
-/** `     0.001234  call        12345 hl0  CB_CREATE(...) = 0 <0.000012>`; times count from the begin. */
+/** `     0.001234  call        12345 hl0  CB_CREATE(...) = 0 <0.000012>`. */
 function traceLine(record: TraceRecord, startedNs: number): string {
   const seconds = ((record.timeNs - startedNs) / 1e9).toFixed(6).padStart(TIME_WIDTH);
   return `${seconds}  ${record.kind.padEnd(KIND_WIDTH)} ${printable(tell(record))}`.trimEnd();

@@ -87,7 +87,11 @@ describe('strace', () => {
     const { code, err } = await runCli(['strace', '-p', '4000000', '--socket', socket]);
     expect(code).toBe(EXIT.deviceError);
     expect(err).toMatch(/^pedrera: process 4000000 has no device open/);
-    expect((await runCli(['strace', '-p', '1', '--socket', file('none.sock')])).code).toBe(EXIT.noDaemon);
+    const output = file('kept.txt');
+    writeFileSync(output, 'of another time');
+    const none = await runCli(['strace', '-p', '1', '-o', output, '--socket', file('none.sock')]);
+    expect(none.code).toBe(EXIT.noDaemon);
+    expect(readFileSync(output, 'utf8')).toBe('of another time');
   });
 });
 
@@ -111,6 +115,8 @@ describe('trace', () => {
     const text = await runCli(['trace', 'export', recording, '--format', 'text']);
     expect(text.out).toMatch(/^ +\d\.\d{6} {2}submit +\d+ hl0 asid 1 seq 1 on DMA_1_0\[0\]$/m);
     expect(text.out.trimEnd()).toMatch(/# \d+ records, 0 lost$/);
+    expect(text.out).not.toMatch(/^ *-\d/m);
+    expect(traceEvents.every(({ ts }) => ts === undefined || ts >= 0)).toBe(true);
   });
 
   it('replay: the same on a fresh daemon; a changed answer is found', async () => {
