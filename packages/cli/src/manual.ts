@@ -101,7 +101,7 @@ function quoted(text: string): string {
 
 /** In lines short enough for those who read the source. */
 function prose(text: string): string[] {
-  return wrap(quoted(text).split(' '), SOURCE_WIDTH, { first: '', rest: '' }).map(notARequest);
+  return wrap(quoted(text), SOURCE_WIDTH, { first: '', rest: '' }).map(notARequest);
 }
 
 /** A line that begins with a dot or an apostrophe would be a request. */

@@ -4,7 +4,7 @@ import type { Context } from '../command.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { withSession } from '../session.js';
 import type { Style } from '../text/style.js';
-import { type Column, tableLines } from '../text/table.js';
+import { type Column, drawTable } from '../text/table.js';
 import { formatDuration, formatSize, plural } from '../text/units.js';
 
 const DEVICE_COLUMNS: readonly Column<DeviceState>[] = [
@@ -27,7 +27,6 @@ function renderStatus(daemon: DaemonSnapshot, style: Style): string {
   const objects = Object.entries(daemon.objects)
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => `${count} ${kind}`);
-  const [titles, ...rows] = tableLines(daemon.devices, DEVICE_COLUMNS, style.width);
   return [
     `${style.green('running')} on ${daemon.socket}, pid ${daemon.pid}, policy ${daemon.policy}`,
     `up ${formatDuration(daemon.uptimeMs)}, ${formatSize(daemon.residentBytes)} resident, build ${daemon.build}, protocol ${daemon.protocolVersion}`,
@@ -37,8 +36,7 @@ function renderStatus(daemon: DaemonSnapshot, style: Style): string {
     ...(daemon.armedFaults > 0
       ? [style.yellow(`${plural(daemon.armedFaults, 'rule')} of failure armed (pedrera inject list)`)]
       : []),
-    style.dim(titles ?? ''),
-    ...rows,
+    ...drawTable(daemon.devices, DEVICE_COLUMNS, style),
   ].join('\n');
 }
 

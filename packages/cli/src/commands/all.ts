@@ -35,8 +35,9 @@ import { write } from './write.js';
 
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   { title: 'Daemon', commands: [start, status, stop, daemon] },
-  { title: 'Programs', commands: [run, env, demo, strace, trace] },
-  { title: 'What is going on', commands: [smi, top, ps, queues, cs, why, engines, events, web, metrics] },
+  { title: 'Programs', commands: [run, env, demo] },
+  { title: 'What is going on', commands: [why, top, ps, queues, cs, engines, smi, web, metrics] },
+  { title: 'What happened', commands: [events, strace, trace] },
   { title: 'Memory', commands: [mem, vm, bufs, leaks] },
   { title: "The driver's files", commands: [ls, cat, write] },
   { title: 'Trouble on purpose', commands: [inject, explore] },

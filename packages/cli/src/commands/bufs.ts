@@ -1,6 +1,6 @@
 /** `pedrera bufs`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag } from '../command.js';
-import { intervalOption, jsonOption, limitOption, pidOption, sortOption, watchOption } from './inspection-options.js';
+import { listOptions, pidOption, sortOption } from './inspection-options.js';
 
 export const bufs = defineCommand({
   name: 'bufs',
@@ -13,17 +13,14 @@ export const bufs = defineCommand({
     brief: flag('one line each'),
     graph: flag('print a graph of processes, buffers and devices for Graphviz instead'),
     sort: sortOption('id', 'size', 'age', 'refs'),
-    limit: limitOption,
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...listOptions,
   },
   example: { line: 'pedrera bufs --graph | dot -Tsvg > bufs.svg', meaning: 'A picture of who shares what.' },
   async run(context, options) {
-    const { runInspection } = await import('../inspect/run.js');
-    const { limitOf } = await import('../inspect/rows.js');
+    const { runList } = await import('../inspect/run.js');
     const { buffersInspection } = await import('../inspect/buffers.js');
-    const limit = options.graph ? (options.limit ?? Number.POSITIVE_INFINITY) : limitOf(context.output, options.limit);
-    return runInspection(context, buffersInspection({ ...options, limit }), options);
+    // A picture is not read line by line.
+    const limit = options.limit ?? (options.graph ? Number.POSITIVE_INFINITY : undefined);
+    return runList(context, buffersInspection, { ...options, limit });
   },
 });

@@ -1,14 +1,6 @@
 /** `pedrera cs`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag } from '../command.js';
-import {
-  deviceOption,
-  intervalOption,
-  jsonOption,
-  limitOption,
-  pidOption,
-  sortOption,
-  watchOption,
-} from './inspection-options.js';
+import { listOptions, scopeOptions, sortOption } from './inspection-options.js';
 
 export const cs = defineCommand({
   name: 'cs',
@@ -17,22 +9,16 @@ export const cs = defineCommand({
     'Shows the submissions that are under way and those that failed lately, with their jobs left of all, the time until their ' +
     'time-out strikes, and below each what it waits for. A submission is stuck when it has been under way for a second.',
   options: {
-    device: deviceOption,
-    pid: pidOption,
+    ...scopeOptions,
     stuck: flag('only those that have been under way for a second'),
     all: flag('with those that are done, as long as they are remembered'),
     sort: sortOption('age', 'timeout', 'jobs', 'pid'),
-    limit: limitOption,
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...listOptions,
   },
   example: { line: 'pedrera cs --stuck', meaning: 'What does not get on, and why.' },
   async run(context, options) {
-    const { runInspection } = await import('../inspect/run.js');
-    const { limitOf } = await import('../inspect/rows.js');
+    const { runList } = await import('../inspect/run.js');
     const { submissionsInspection } = await import('../inspect/submissions.js');
-    const limit = limitOf(context.output, options.limit);
-    return runInspection(context, submissionsInspection({ ...options, limit }), options);
+    return runList(context, submissionsInspection, options);
   },
 });

@@ -32,6 +32,18 @@ export const machineOption = text(
   'description of the machine: devices, network cards, which reach which (docs/machine.md); instead of --devices',
 );
 
+/** Of a daemon that a program gets for itself: one device, as the driver has it. */
+export const ownDaemonOptions = {
+  devices: {
+    ...devicesOption,
+    summary: 'number of simulated devices of a daemon of its own',
+    initial: 1,
+    initialText: '1',
+  },
+  machine: machineOption,
+  policy: { ...policyOption, initial: 'exclusive' as const, initialText: 'exclusive' },
+} as const;
+
 /** Bits of ten ports. */
 const ALL_NIC_PORTS = 0x3ff;
 const MOST_SECONDS = 1_000_000;

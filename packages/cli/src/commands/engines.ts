@@ -1,6 +1,6 @@
 /** `pedrera engines`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag } from '../command.js';
-import { deviceOption, intervalOption, jsonOption, pidOption, watchOption } from './inspection-options.js';
+import { lookOptions, scopeOptions } from './inspection-options.js';
 
 export const engines = defineCommand({
   name: 'engines',
@@ -10,12 +10,9 @@ export const engines = defineCommand({
     'synchronization (at a fence) or for memory. With --watch the shares of the time between two looks. A stream that waits is not ' +
     'busy; an engine with several streams can do both at a time.',
   options: {
-    device: deviceOption,
-    pid: pidOption,
+    ...scopeOptions,
     all: flag('with engines that have never been used'),
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...lookOptions,
   },
   example: { line: 'pedrera engines --watch --device 0', meaning: 'What the engines of device 0 spend their time on.' },
   async run(context, options) {

@@ -1,6 +1,6 @@
 /** `pedrera events`, as data. What it does is loaded when it runs. */
 import { choice, defineCommand, flag } from '../command.js';
-import { deviceOption, intervalOption, jsonOption, limitOption, pidOption } from './inspection-options.js';
+import { intervalOption, jsonOption, limitOption, scopeOptions } from './inspection-options.js';
 
 const severityOption = choice({
   metavar: 'level',
@@ -16,8 +16,7 @@ export const events = defineCommand({
     'Shows the last events of devices and clients, the oldest first; the daemon keeps a thousand. With --follow it goes on with each ' +
     'new one until Ctrl-C; with --json then one document for each look that has news.',
   options: {
-    device: deviceOption,
-    pid: pidOption,
+    ...scopeOptions,
     severity: severityOption,
     limit: limitOption,
     follow: { ...flag('go on with what happens from now on'), short: 'f' },
@@ -26,11 +25,8 @@ export const events = defineCommand({
   },
   example: { line: 'pedrera events --follow --severity warning', meaning: 'Waits for trouble.' },
   async run(context, options) {
-    const { runInspection } = await import('../inspect/run.js');
-    const { limitOf } = await import('../inspect/rows.js');
+    const { runList } = await import('../inspect/run.js');
     const { eventsInspection } = await import('../inspect/events.js');
-    const limit = limitOf(context.output, options.limit);
-    const { follow, interval } = options;
-    return runInspection(context, eventsInspection({ ...options, limit }), { watch: follow, interval, scroll: true });
+    return runList(context, eventsInspection, { ...options, watch: options.follow, scroll: true });
   },
 });

@@ -2,7 +2,6 @@
 import { choice, flag, integer, type OptionSpec } from '../command.js';
 
 export const jsonOption = flag('print JSON, one document a line');
-export const watchOption = flag('show it again and again; ends with q or Ctrl-C');
 export const intervalOption = integer({
   metavar: 'ms',
   summary: 'time between two looks with --watch',
@@ -28,6 +27,17 @@ export const limitOption: OptionSpec<number | undefined> = {
   ...integer({ metavar: 'n', summary: 'how many rows to show', min: 1, max: 1_000_000, initial: undefined }),
   initialText: '100 as text, all as JSON',
 };
+
+/** Of what: all there is, or a part. */
+export const scopeOptions = { device: deviceOption, pid: pidOption } as const;
+/** How it is shown. */
+export const lookOptions = {
+  json: jsonOption,
+  watch: flag('show it again and again; ends with q or Ctrl-C'),
+  interval: intervalOption,
+} as const;
+/** The same of what may be long. */
+export const listOptions = { limit: limitOption, ...lookOptions } as const;
 
 /** The first of the values is the order without the option. */
 export function sortOption<V extends string>(...values: readonly [V, ...V[]]): OptionSpec<V> {

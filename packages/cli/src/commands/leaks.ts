@@ -1,6 +1,6 @@
 /** `pedrera leaks`, as data. What it does is loaded when it runs. */
-import { defineCommand, flag, integer } from '../command.js';
-import { jsonOption } from './inspection-options.js';
+import { defineCommand, flag } from '../command.js';
+import { jsonOption, pidOption } from './inspection-options.js';
 
 export const leaks = defineCommand({
   name: 'leaks',
@@ -8,13 +8,7 @@ export const leaks = defineCommand({
   details:
     'Shows everything that is alive by owner, with age and the call that made it. What a client left that closed its file or died is a leak: it is shown with who keeps it alive, and the exit code is 1. Guesses (buffers nobody imports, objects that pile up, work that never ends) are suspicions.',
   options: {
-    pid: integer({
-      metavar: 'pid',
-      summary: 'only what a process owns or keeps',
-      min: 1,
-      max: 2 ** 31 - 1,
-      initial: undefined,
-    }),
+    pid: { ...pidOption, summary: 'only what a process owns or keeps' },
     all: flag('list every object, not only leaks and counts'),
     json: jsonOption,
   },

@@ -1,14 +1,6 @@
 /** `pedrera mem`, as data. What it does is loaded when it runs. */
 import { defineCommand } from '../command.js';
-import {
-  deviceOption,
-  intervalOption,
-  jsonOption,
-  limitOption,
-  pidOption,
-  sortOption,
-  watchOption,
-} from './inspection-options.js';
+import { listOptions, scopeOptions, sortOption } from './inspection-options.js';
 
 export const mem = defineCommand({
   name: 'mem',
@@ -18,20 +10,14 @@ export const mem = defineCommand({
     'buffers and what it has mapped. Memory whose owner is closed is shown as long as somebody keeps it. The owners add up to what the ' +
     'allocators say.',
   options: {
-    device: deviceOption,
-    pid: pidOption,
+    ...scopeOptions,
     sort: sortOption('hbm', 'host', 'cb', 'mapped', 'pid'),
-    limit: limitOption,
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...listOptions,
   },
   example: { line: 'pedrera mem --sort host', meaning: 'Who has most host memory comes first.' },
   async run(context, options) {
-    const { runInspection } = await import('../inspect/run.js');
-    const { limitOf } = await import('../inspect/rows.js');
+    const { runList } = await import('../inspect/run.js');
     const { memoryInspection } = await import('../inspect/memory.js');
-    const limit = limitOf(context.output, options.limit);
-    return runInspection(context, memoryInspection({ ...options, limit }), options);
+    return runList(context, memoryInspection, options);
   },
 });

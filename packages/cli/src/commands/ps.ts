@@ -1,14 +1,6 @@
 /** `pedrera ps`, as data. What it does is loaded when it runs. */
 import { defineCommand } from '../command.js';
-import {
-  deviceOption,
-  intervalOption,
-  jsonOption,
-  limitOption,
-  pidOption,
-  sortOption,
-  watchOption,
-} from './inspection-options.js';
+import { listOptions, scopeOptions, sortOption } from './inspection-options.js';
 
 export const ps = defineCommand({
   name: 'ps',
@@ -16,23 +8,17 @@ export const ps = defineCommand({
   details:
     'Shows one line for each open file of a device: process, device, ASID, memory, handles, work in flight, and in a few words what it waits for; `pedrera why` has the rest.',
   options: {
-    device: deviceOption,
-    pid: pidOption,
+    ...scopeOptions,
     sort: sortOption('pid', 'age', 'memory', 'flight', 'submissions', 'faults', 'program'),
-    limit: limitOption,
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...listOptions,
   },
   example: {
     line: 'pedrera ps --sort memory',
     meaning: 'Lists the processes that have a device open, the largest first.',
   },
   async run(context, options) {
-    const { runInspection } = await import('../inspect/run.js');
+    const { runList } = await import('../inspect/run.js');
     const { clientsInspection } = await import('../inspect/clients.js');
-    const { limitOf } = await import('../inspect/rows.js');
-    const limit = limitOf(context.output, options.limit);
-    return runInspection(context, clientsInspection({ ...options, limit }), options);
+    return runList(context, clientsInspection, options);
   },
 });

@@ -1,14 +1,6 @@
 /** `pedrera queues`, as data. What it does is loaded when it runs. */
 import { choice, defineCommand, flag, text } from '../command.js';
-import {
-  deviceOption,
-  intervalOption,
-  jsonOption,
-  limitOption,
-  pidOption,
-  sortOption,
-  watchOption,
-} from './inspection-options.js';
+import { listOptions, scopeOptions, sortOption } from './inspection-options.js';
 
 const stateOption = choice({
   metavar: 'state',
@@ -26,28 +18,22 @@ export const queues = defineCommand({
     'for fences before they get to their queue. With --ring the entries of one ring, from a few before the consumer to the producer, ' +
     'or the slots asked for, with the packets of the command buffers; > marks where the stream stands.',
   options: {
-    device: deviceOption,
-    pid: pidOption,
+    ...scopeOptions,
     state: stateOption,
     ring: text('queue[from:to]', 'the ring of this queue, on the device of --device (or device 0)'),
     all: flag('show idle queues, too'),
     sort: sortOption('queue', 'age', 'pending', 'pid'),
-    limit: limitOption,
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...listOptions,
   },
   example: { line: 'pedrera queues --device 0 --watch', meaning: 'Watches the queues of device 0.' },
   async run(context, options) {
-    const { runInspection } = await import('../inspect/run.js');
+    const { runInspection, runList } = await import('../inspect/run.js');
     const { ring } = options;
     if (ring !== undefined) {
       const { ringInspection } = await import('../inspect/ring.js');
       return runInspection(context, ringInspection({ ...options, ring }), options);
     }
-    const { limitOf } = await import('../inspect/rows.js');
     const { queuesInspection } = await import('../inspect/queues.js');
-    const limit = limitOf(context.output, options.limit);
-    return runInspection(context, queuesInspection({ ...options, limit }), options);
+    return runList(context, queuesInspection, options);
   },
 });

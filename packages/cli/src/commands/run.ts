@@ -1,6 +1,6 @@
 /** `pedrera run`, as data. What it does is loaded when it runs. */
-import { defineCommand, flag, integer } from '../command.js';
-import { MAX_DAEMON_DEVICES, machineOption, policyOption, settingsOptions } from './daemon-options.js';
+import { defineCommand, flag } from '../command.js';
+import { ownDaemonOptions, settingsOptions } from './daemon-options.js';
 
 export const run = defineCommand({
   name: 'run',
@@ -11,15 +11,7 @@ export const run = defineCommand({
     'With PEDRERA_SHIM_TRACE=1 every refused call is explained on standard error.',
   arguments: [{ name: 'program', summary: 'program and its arguments, behind --', required: true, repeated: true }],
   options: {
-    devices: integer({
-      metavar: 'n',
-      summary: 'number of simulated devices of a daemon of its own',
-      min: 1,
-      max: MAX_DAEMON_DEVICES,
-      initial: 1,
-    }),
-    machine: machineOption,
-    policy: { ...policyOption, initial: 'exclusive' as const, initialText: 'exclusive' },
+    ...ownDaemonOptions,
     debugfs: flag('show /sys/kernel/debug/habanalabs'),
     ...settingsOptions,
     attach: flag('use the daemon that runs, and fail if none does'),

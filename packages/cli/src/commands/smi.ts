@@ -1,6 +1,6 @@
 /** `pedrera smi`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag, integer, type OptionSpec, text } from '../command.js';
-import { intervalOption, jsonOption, watchOption } from './inspection-options.js';
+import { lookOptions } from './inspection-options.js';
 
 const format: OptionSpec<string> = {
   summary: 'of -Q: csv, and behind commas noheader (no line of titles), nounits',
@@ -27,9 +27,7 @@ export const smi = defineCommand({
       ...integer({ metavar: 'seconds', summary: 'again and again', min: 1, max: 3600, initial: undefined }),
       short: 'l',
     },
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...lookOptions,
   },
   example: {
     line: 'pedrera smi -Q index,memory.used,utilization.aip -f csv,noheader,nounits',

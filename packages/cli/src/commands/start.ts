@@ -1,9 +1,8 @@
 /** `pedrera start`, as data. What it does is loaded when it runs. */
-import { defineCommand, flag, integer } from '../command.js';
+import { defineCommand, flag } from '../command.js';
 import {
-  DEFAULT_DEVICES,
+  devicesOption,
   logLevelOption,
-  MAX_DAEMON_DEVICES,
   machineOption,
   metricsOptions,
   policyOption,
@@ -18,16 +17,7 @@ export const start = defineCommand({
     'error only if that one has another number of devices or another policy than asked for here (the other options are not compared). ' +
     'The log is a file beside the socket.',
   options: {
-    devices: {
-      ...integer({
-        metavar: 'n',
-        summary: 'number of simulated devices',
-        min: 1,
-        max: MAX_DAEMON_DEVICES,
-        initial: undefined,
-      }),
-      initialText: String(DEFAULT_DEVICES),
-    },
+    devices: { ...devicesOption, initial: undefined },
     machine: machineOption,
     policy: { ...policyOption, initial: undefined },
     logLevel: logLevelOption,

@@ -1,9 +1,7 @@
 /** `pedrera strace`, as data. What it does is loaded when it runs. */
-import { defineCommand, flag, integer, text } from '../command.js';
-import { MAX_DAEMON_DEVICES, machineOption, policyOption } from './daemon-options.js';
-import { jsonOption } from './inspection-options.js';
-
-const MAX_PID = 2 ** 22;
+import { defineCommand, flag, text } from '../command.js';
+import { ownDaemonOptions } from './daemon-options.js';
+import { jsonOption, pidOption } from './inspection-options.js';
 
 export const strace = defineCommand({
   name: 'strace',
@@ -15,10 +13,7 @@ export const strace = defineCommand({
     'program, else to standard output.',
   arguments: [{ name: 'program', summary: 'program and its arguments, behind --', required: false, repeated: true }],
   options: {
-    pid: {
-      ...integer({ metavar: 'pid', summary: 'a client that runs already', min: 1, max: MAX_PID, initial: undefined }),
-      short: 'p',
-    },
+    pid: { ...pidOption, summary: 'a client that runs already', short: 'p' },
     expression: {
       ...text(
         'expr',
@@ -32,15 +27,7 @@ export const strace = defineCommand({
     relative: { ...flag('begin lines with the time since the line before'), short: 'r' },
     output: { ...text('file', 'write to a file'), short: 'o' },
     json: jsonOption,
-    devices: integer({
-      metavar: 'n',
-      summary: 'number of simulated devices of a daemon of its own',
-      min: 1,
-      max: MAX_DAEMON_DEVICES,
-      initial: 1,
-    }),
-    machine: machineOption,
-    policy: { ...policyOption, initial: 'exclusive' as const, initialText: 'exclusive' },
+    ...ownDaemonOptions,
   },
   example: {
     line: 'pedrera strace -e fault -- ./program',

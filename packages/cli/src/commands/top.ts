@@ -1,6 +1,6 @@
 /** `pedrera top`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag, integer } from '../command.js';
-import { deviceOption, jsonOption, sortOption } from './inspection-options.js';
+import { deviceOption, intervalOption, jsonOption, sortOption } from './inspection-options.js';
 
 export const top = defineCommand({
   name: 'top',
@@ -15,7 +15,10 @@ export const top = defineCommand({
       short: 'n',
     },
     interval: {
-      ...integer({ metavar: 'ms', summary: 'time between two looks', min: 50, max: 3_600_000, initial: 1000 }),
+      ...intervalOption,
+      summary: 'time between two looks',
+      initial: 1000,
+      initialText: '1000',
       short: 's',
     },
     device: { ...deviceOption, short: 'd' },

@@ -1,9 +1,8 @@
 /** `pedrera trace`, as data. What it does is loaded when it runs. */
 import { choice, defineCommand, flag, InvalidValue, integer, text } from '../command.js';
-import { MAX_DAEMON_DEVICES, machineOption, policyOption } from './daemon-options.js';
-import { jsonOption } from './inspection-options.js';
+import { ownDaemonOptions } from './daemon-options.js';
+import { jsonOption, pidOption } from './inspection-options.js';
 
-const MAX_PID = 2 ** 22;
 const ACTIONS = ['record', 'stop', 'export', 'replay'] as const;
 const FORMATS = ['perfetto', 'text'] as const;
 const KINDS = ['calls', 'submissions', 'engines', 'sync', 'events'];
@@ -32,10 +31,7 @@ export const trace = defineCommand({
         return words;
       },
     },
-    pid: {
-      ...integer({ metavar: 'pid', summary: 'record one process only', min: 1, max: MAX_PID, initial: undefined }),
-      short: 'p',
-    },
+    pid: { ...pidOption, summary: 'record one process only', short: 'p' },
     replayable: flag('record what replay needs, too: the memory that submissions may read'),
     memory: integer({
       metavar: 'MiB',
@@ -52,15 +48,7 @@ export const trace = defineCommand({
     }),
     against: text('file', 'compare with this recording instead of replaying'),
     json: jsonOption,
-    devices: integer({
-      metavar: 'n',
-      summary: 'number of simulated devices of a daemon of its own',
-      min: 1,
-      max: MAX_DAEMON_DEVICES,
-      initial: 1,
-    }),
-    machine: machineOption,
-    policy: { ...policyOption, initial: 'exclusive' as const, initialText: 'exclusive' },
+    ...ownDaemonOptions,
   },
   example: {
     line: 'pedrera trace record -o run.pedrera-trace -- ./program && pedrera trace export run.pedrera-trace -o run.json',

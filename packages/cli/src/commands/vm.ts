@@ -1,7 +1,7 @@
 /** `pedrera vm`, as data. What it does is loaded when it runs. */
 import { defineCommand, InvalidValue, wholeNumber } from '../command.js';
 import { usageError } from '../exit.js';
-import { deviceOption, intervalOption, jsonOption, limitOption, pidOption, watchOption } from './inspection-options.js';
+import { deviceOption, listOptions, pidOption } from './inspection-options.js';
 
 export const vm = defineCommand({
   name: 'vm',
@@ -13,19 +13,13 @@ export const vm = defineCommand({
   options: {
     walk: wholeNumber({ metavar: 'address', summary: 'follow this device address', max: Number.MAX_SAFE_INTEGER }),
     device: deviceOption,
-    limit: limitOption,
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...listOptions,
   },
   example: { line: 'pedrera vm 4712 --walk 0x1000400000', meaning: 'Where that address of process 4712 leads.' },
   async run(context, options, [given = '']) {
-    const { runInspection } = await import('../inspect/run.js');
-    const { limitOf } = await import('../inspect/rows.js');
+    const { runList } = await import('../inspect/run.js');
     const { addressSpaceInspection } = await import('../inspect/address-space.js');
-    const limit = limitOf(context.output, options.limit);
-    const { walk, device } = options;
-    return runInspection(context, addressSpaceInspection({ pid: parsePid(given), walk, device, limit }), options);
+    return runList(context, addressSpaceInspection, { ...options, pid: parsePid(given) });
   },
 });
 

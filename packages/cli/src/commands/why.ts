@@ -1,6 +1,6 @@
 /** `pedrera why`, as data. What it does is loaded when it runs. */
 import { defineCommand, flag } from '../command.js';
-import { intervalOption, jsonOption, watchOption } from './inspection-options.js';
+import { lookOptions } from './inspection-options.js';
 
 export const why = defineCommand({
   name: 'why',
@@ -17,9 +17,7 @@ export const why = defineCommand({
   options: {
     graph: flag('print the wait graph for Graphviz'),
     all: flag('show every root cause, not only the first ten'),
-    json: jsonOption,
-    watch: watchOption,
-    interval: intervalOption,
+    ...lookOptions,
   },
   example: {
     line: 'pedrera why 4711',

@@ -7,10 +7,10 @@ import { HlError } from '@pedrera/base';
 import { type AddressSpaceState, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
 import { type CliError, deviceError } from '../exit.js';
 import { printable, type Style } from '../text/style.js';
-import { type Column, tableLines, wrap } from '../text/table.js';
+import { type Column, drawTable, wrap } from '../text/table.js';
 import { formatDuration, formatHex, formatSize, plural } from '../text/units.js';
 import type { Inspection } from './inspection.js';
-import { cutRows, notShownLines } from './rows.js';
+import { cutRows, isIn, notShownLines, type Scope } from './rows.js';
 
 export interface AddressSpacesDocument {
   schema: 'pedrera.vm/1';
@@ -23,9 +23,8 @@ type Space = AddressSpacesDocument['spaces'][number];
 type Mapping = AddressSpaceState['mappings'][number];
 type Range = AddressSpaceState['ranges'][number];
 
-interface AddressSpaceOptions {
+interface AddressSpaceOptions extends Scope {
   readonly pid: number;
-  readonly device: number | undefined;
   readonly walk: number | undefined;
   readonly limit: number;
 }
@@ -57,12 +56,7 @@ export function addressSpaceInspection(options: AddressSpaceOptions): Inspection
   return {
     fetch: async (session) => {
       try {
-        const snapshot = await session.inspect({
-          sections: SNAPSHOT_SECTION.MAPPINGS,
-          pid,
-          ...(device === undefined ? {} : { device }),
-          ...(walk === undefined ? {} : { address: walk }),
-        });
+        const snapshot = await session.inspect({ sections: SNAPSHOT_SECTION.MAPPINGS, device, pid, address: walk });
         return addressSpacesDocument(snapshot, options);
       } catch (error) {
         if (error instanceof HlError && error.code === 'ESRCH') throw noAddressSpace(options);
@@ -74,10 +68,8 @@ export function addressSpaceInspection(options: AddressSpaceOptions): Inspection
 }
 
 export function addressSpacesDocument(snapshot: Snapshot, options: AddressSpaceOptions): AddressSpacesDocument {
-  const { pid, device, limit } = options;
-  const spaces = (snapshot.mappings ?? []).filter(
-    (space) => space.pid === pid && (device === undefined || space.device === device),
-  );
+  const { pid, limit } = options;
+  const spaces = (snapshot.mappings ?? []).filter((space) => isIn(options, space));
   if (spaces.length === 0) throw noAddressSpace(options);
   return {
     schema: 'pedrera.vm/1',
@@ -134,11 +126,10 @@ export function renderAddressSpaces({ spaces }: AddressSpacesDocument, style: St
 
 function spaceLines(space: Space, style: Style): string[] {
   const count = space.mappings.length + space.notShown;
-  const [rangeTitles, ...ranges] = tableLines(space.ranges, RANGE_COLUMNS, style.width);
   const head = style.bold(`device ${space.device}, ASID ${space.asid}`);
   return [
     `${head}: pid ${space.pid}, ${printable(space.program)}; ${formatSize(space.mappedBytes)} in ${plural(count, 'mapping')}`,
-    ...(ranges.length === 0 ? [] : [style.dim(rangeTitles ?? ''), ...ranges, '']),
+    ...(space.ranges.length === 0 ? [] : [...drawTable(space.ranges, RANGE_COLUMNS, style), '']),
     ...mappingLines(space, style),
     ...walkLines(space, style),
     ...faultLines(space, style),
@@ -147,8 +138,8 @@ function spaceLines(space: Space, style: Style): string[] {
 
 function mappingLines({ mappings, notShown }: Space, style: Style): string[] {
   if (mappings.length === 0) return ['  nothing is mapped'];
-  const [titles, ...rows] = tableLines(mappings, MAPPING_COLUMNS, style.width);
-  return [style.dim(titles ?? ''), ...rows, ...notShownLines(notShown, 'mappings', style).map((line) => `  ${line}`)];
+  const more = notShownLines(notShown, 'mappings', style).map((line) => `  ${line}`);
+  return [...drawTable(mappings, MAPPING_COLUMNS, style), ...more];
 }
 
 function walkLines({ walk, walkNotes }: Space, style: Style): string[] {
@@ -168,5 +159,5 @@ function faultLines({ lastFault, faultNotes }: Space, style: Style): string[] {
 }
 
 function note(text: string, style: Style, paint: (text: string) => string): string[] {
-  return wrap(printable(text).split(' '), style.width, NOTE_INDENT).map(paint);
+  return wrap(printable(text), style.width, NOTE_INDENT).map(paint);
 }

@@ -4,6 +4,7 @@
  * Owns: the picture. Must not know: what is suspicious about a buffer; it is told.
  */
 import type { BufferState } from '@pedrera/uapi';
+import { dotString } from '../text/dot.js';
 import { formatHex, formatSize } from '../text/units.js';
 
 interface GraphDocument {
@@ -17,8 +18,8 @@ export function renderBufferGraph({ buffers }: GraphDocument): string {
   return [
     'digraph bufs {',
     '  rankdir=LR; node [fontname="sans-serif"]; edge [fontname="sans-serif", fontsize=10];',
-    ...[...devices].map((device) => `  ${node('dev', device)} [shape=ellipse, label=${quote(`hl${device}`)}];`),
-    ...[...pids].map((pid) => `  ${node('pid', pid)} [shape=box, label=${quote(`pid ${pid}`)}];`),
+    ...[...devices].map((device) => `  ${node('dev', device)} [shape=ellipse, label=${dotString(`hl${device}`)}];`),
+    ...[...pids].map((pid) => `  ${node('pid', pid)} [shape=box, label=${dotString(`pid ${pid}`)}];`),
     ...buffers.flatMap(bufferLines),
     '}',
   ].join('\n');
@@ -39,14 +40,14 @@ function bufferLines(buffer: GraphDocument['buffers'][number]): string[] {
   const keepers = new Set(references.map(({ pid }) => pid).filter((pid) => pid !== 0 && !users.has(pid)));
   const exported = exporter.alive ? 'exports' : 'exported, gone';
   return [
-    `  ${self} [shape=cylinder, label=${quote(label.join('\n'))}${look}];`,
-    `  ${node('pid', exporter.pid)} -> ${self} [label=${quote(exported)}${exporter.alive ? '' : ', style=dashed'}];`,
+    `  ${self} [shape=cylinder, label=${dotString(label.join('\n'))}${look}];`,
+    `  ${node('pid', exporter.pid)} -> ${self} [label=${dotString(exported)}${exporter.alive ? '' : ', style=dashed'}];`,
     `  ${self} -> ${node('dev', exporter.device)} [style=dotted, arrowhead=none, label="lies in"];`,
     ...importers.map(({ pid, device, address }) => {
-      return `  ${self} -> ${node('pid', pid)} [label=${quote(`hl${device} at ${formatHex(address)}`)}];`;
+      return `  ${self} -> ${node('pid', pid)} [label=${dotString(`hl${device} at ${formatHex(address)}`)}];`;
     }),
     ...idle.map(({ pid, importer }) => {
-      return `  ${self} -> ${node('pid', pid)} [style=dashed, label=${quote(`${importer}, not mapped`)}];`;
+      return `  ${self} -> ${node('pid', pid)} [style=dashed, label=${dotString(`${importer}, not mapped`)}];`;
     }),
     ...[...keepers].map((pid) => `  ${self} -> ${node('pid', pid)} [style=dashed, label="held by"];`),
   ];
@@ -59,10 +60,4 @@ function pidsOf({ exporter, importers, attachments, references }: BufferState): 
 
 function node(kind: string, id: number): string {
   return `${kind}${id}`;
-}
-
-/** A string of the DOT language; a line break in it is one in the picture. */
-function quote(text: string): string {
-  const escaped = text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-  return `"${escaped}"`;
 }

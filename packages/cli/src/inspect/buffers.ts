@@ -7,7 +7,7 @@
 import { type BufferHolder, type BufferState, type BuffersSnapshot, SNAPSHOT_SECTION } from '@pedrera/uapi';
 import type { DaemonSession } from '../session.js';
 import { printable, type Style } from '../text/style.js';
-import { type Column, tableLines, wrap } from '../text/table.js';
+import { type Column, drawTable, wrap } from '../text/table.js';
 import { formatDuration, formatHex, formatSize, plural } from '../text/units.js';
 import { renderBufferGraph } from './buffers-graph.js';
 import type { Inspection } from './inspection.js';
@@ -33,7 +33,7 @@ interface BufferOptions {
 }
 
 /** Long enough for a program to hand a buffer over, and for the other one to take it. */
-const FORGOTTEN_MS = 60_000;
+export const FORGOTTEN_MS = 60_000;
 
 const SORT_KEYS = {
   id: (buffer) => -buffer.id,
@@ -116,32 +116,29 @@ function suspicionOf({ exporter, attachments, importers, fences, references, age
 
 export function renderBuffers({ buffers, notShown, totals }: BuffersDocument, style: Style): string {
   if (buffers.length === 0) return 'no dma-bufs';
-  const [titles, ...rows] = tableLines(buffers, BUFINFO, style.width);
   const bytes = buffers.reduce((sum, { size }) => sum + size, 0);
   return [
     'Dma-buf Objects:',
-    style.dim(titles ?? ''),
-    ...rows.flatMap((row, i) => objectLines(row, buffers[i], style)),
+    ...drawTable(buffers, BUFINFO, style, (line, buffer) => objectLines(line, buffer, style)),
     `Total ${buffers.length} objects, ${bytes} bytes`,
     ...notShownLines(notShown, 'dma-bufs', style),
-    ...wrap(totalsText(totals).split(' '), style.width, { first: '', rest: '  ' }),
+    ...wrap(totalsText(totals), style.width),
   ].join('\n');
 }
 
-function objectLines(row: string, buffer: BufferRow | undefined, style: Style): string[] {
-  if (buffer === undefined) return [row];
+function objectLines(line: string, buffer: BufferRow, style: Style): string[] {
   const { fences, attachments, attachmentCount, exporter, references, suspicion } = buffer;
   const more = attachmentCount - attachments.length;
-  const words = (text: string) => wrap(text.split(' '), style.width, HELD_INDENT);
+  const words = (text: string) => wrap(text, style.width, HELD_INDENT);
   return [
-    style.bold(row),
+    style.bold(line),
     ...words(`exported by ${exporterText(exporter)}, held by ${references.map(holderText).join(', ')}`),
-    ...(suspicion === null ? [] : words(`leaked? ${suspicion}`).map((line) => style.yellow(line))),
+    ...(suspicion === null ? [] : words(`leaked? ${suspicion}`).map(style.yellow)),
     ...fences.map(({ name, usage, state, error }) => {
       const outcome =
         state === 'failed' ? `signalled (${error ?? 'failed'})` : state === 'pending' ? 'unsignalled' : state;
-      const line = `${INDENT}${usage} fence:${printable(name)} ${outcome}`;
-      return state === 'failed' ? style.red(line) : state === 'pending' ? style.yellow(line) : line;
+      const text = `${INDENT}${usage} fence:${printable(name)} ${outcome}`;
+      return state === 'failed' ? style.red(text) : state === 'pending' ? style.yellow(text) : text;
     }),
     `${INDENT}Attached Devices:`,
     ...attachmentTexts(buffer).map((text) => `${INDENT}${text}`),
@@ -163,10 +160,12 @@ function attachmentTexts({ attachments, importers }: BufferState): string[] {
 /** One line each. */
 export function renderBriefly({ buffers, notShown, totals }: BuffersDocument, style: Style): string {
   if (buffers.length === 0) return 'no dma-bufs';
-  const [titles, ...rows] = tableLines(buffers, BRIEF, style.width);
-  const painted = rows.map((row, i) => (buffers[i]?.suspicion == null ? row : style.yellow(row)));
-  const total = wrap(totalsText(totals).split(' '), style.width, { first: '', rest: '  ' });
-  return [style.dim(titles ?? ''), ...painted, '', ...notShownLines(notShown, 'dma-bufs', style), ...total].join('\n');
+  return [
+    ...drawTable(buffers, BRIEF, style, (line, { suspicion }) => (suspicion === null ? line : style.yellow(line))),
+    '',
+    ...notShownLines(notShown, 'dma-bufs', style),
+    ...wrap(totalsText(totals), style.width),
+  ].join('\n');
 }
 
 function exporterText({ pid, device, alive }: BufferState['exporter']): string {

@@ -44,6 +44,24 @@ describe('ps', () => {
     expect(text).toContain('SOB E_N 8 >= 1, is 0');
   });
 
+  it('two files of one process on one device have waits of their own', () => {
+    const twice = new Scene();
+    const other: Who = { pid: 4712, device: 1, asid: 13 };
+    for (const [who, sob, seq] of [
+      [RELAY, 8, 7],
+      [other, 9, 3],
+    ] as const) {
+      twice.client(who, 'relay', { asid: who.asid ?? 12 });
+      twice.submission(who, seq, 'DMA_0_0');
+      twice.queue(who, 'DMA_0_0', [twice.monitor(sob - 5, sob, 0, 1)], { seq });
+      twice.waits(who, 'relay', seq);
+    }
+    expect(clientsDocument(twice.snapshot, ALL).clients.map(({ asid, waitsFor }) => [asid, waitsFor])).toEqual([
+      [12, 'SOB E_N 8 >= 1, is 0'],
+      [13, 'SOB E_N 9 >= 1, is 0'],
+    ]);
+  });
+
   it('a deadlock, a signal that cannot come and running work are told apart', () => {
     const dead = scene();
     dead.signallers(1, 8, { packets: [dead.packet(RELAY, 7, 'DMA_0_0', 8)] });

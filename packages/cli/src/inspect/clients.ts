@@ -3,14 +3,16 @@
  *
  * Owns: the document `pedrera.ps/1` as the command prints it, and its text form. Must not know: how waits are explained.
  */
-import { type ClientState, type ClientsSnapshot, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
+import type { ClientState, ClientsSnapshot, Snapshot } from '@pedrera/uapi';
 import { printable, type Style } from '../text/style.js';
-import { type Column, tableLines } from '../text/table.js';
-import { formatDuration, formatSize } from '../text/units.js';
+import { type Column, drawTable } from '../text/table.js';
+import { formatDuration, formatSize, orDash } from '../text/units.js';
+import { explainSure } from '../why/confirm.js';
+import type { WhyDocument } from '../why/document.js';
 import { fileKey, shortWaits } from '../why/short.js';
-import { WHY_SECTIONS } from '../why/why.js';
+import { explain, WHY_SECTIONS } from '../why/why.js';
 import type { Inspection } from './inspection.js';
-import { cutRows, notShownLines, type SortKeys, sortRows } from './rows.js';
+import { cutRows, isIn, notShownLines, type Scope, type SortKeys, sortRows } from './rows.js';
 
 export interface ClientsDocument extends ClientsSnapshot {
   clients: ClientRow[];
@@ -23,9 +25,7 @@ interface ClientRow extends ClientState {
   waitsFor: string | null;
 }
 
-interface ClientOptions {
-  readonly device: number | undefined;
-  readonly pid: number | undefined;
+interface ClientOptions extends Scope {
   readonly sort: keyof typeof SORT_KEYS;
   readonly limit: number;
 }
@@ -43,7 +43,7 @@ export const SORT_KEYS = {
 const COLUMNS: readonly Column<ClientRow>[] = [
   { title: 'PID', align: 'right', value: (client) => String(client.pid) },
   { title: 'NODE', value: (client) => client.node },
-  { title: 'ASID', align: 'right', value: (client) => (client.asid === null ? '-' : String(client.asid)) },
+  { title: 'ASID', align: 'right', value: (client) => orDash(client.asid) },
   { title: 'HBM', align: 'right', value: (client) => formatSize(client.memory.hbmBytes) },
   { title: 'HOST', align: 'right', optional: true, value: (client) => formatSize(client.memory.hostBytes) },
   { title: 'MAPPED', align: 'right', optional: true, value: (client) => formatSize(client.memory.mappedBytes) },
@@ -60,20 +60,33 @@ export function clientsInspection(options: ClientOptions): Inspection<ClientsDoc
   return {
     fetch: async (session) => {
       // Of all devices and processes: what one waits for may be another's to do.
-      const snapshot = await session.inspect({ sections: WHY_SECTIONS | SNAPSHOT_SECTION.CLIENTS });
-      return clientsDocument(snapshot, options);
+      const { snapshot, document } = await explainSure(
+        () => session.inspect({ sections: WHY_SECTIONS }),
+        (look) => explain(look, null),
+      );
+      return clientsDocument(snapshot, options, document);
     },
     render: renderClients,
   };
 }
 
-export function clientsDocument(snapshot: Snapshot, { device, pid, sort, limit }: ClientOptions): ClientsDocument {
-  const waits = shortWaits(snapshot);
+/** `sure`: what two looks agree on, the later of which is the snapshot. */
+export function clientsDocument(
+  snapshot: Snapshot,
+  options: ClientOptions,
+  sure: WhyDocument = explain(snapshot, null),
+): ClientsDocument {
+  const waits = shortWaits(snapshot, sure);
   const chosen = (snapshot.clients ?? [])
-    .filter((client) => (device === undefined || client.device === device) && (pid === undefined || client.pid === pid))
-    .map((client) => ({ ...client, waitsFor: waits.get(fileKey(client.pid, client.device)) ?? null }));
-  const { rows, notShown } = cutRows(sortRows(chosen, SORT_KEYS[sort]), limit);
+    .filter((client) => isIn(options, client))
+    .map((client) => ({ ...client, waitsFor: waitOf(client, waits) }));
+  const { rows, notShown } = cutRows(sortRows(chosen, SORT_KEYS[options.sort]), options.limit);
   return { schema: 'pedrera.ps/1', clients: rows, notShown };
+}
+
+/** What is known of the file, or else of the process on that device. */
+function waitOf({ pid, device, asid }: ClientState, waits: ReadonlyMap<string, string>): string | null {
+  return waits.get(fileKey(pid, device, asid)) ?? waits.get(fileKey(pid, device, null)) ?? null;
 }
 
 export function renderClients({ clients, notShown }: ClientsDocument, style: Style): string {
@@ -82,8 +95,7 @@ export function renderClients({ clients, notShown }: ClientsDocument, style: Sty
   const columns = COLUMNS.filter(
     ({ title }) => title !== 'WAITS FOR' || clients.some(({ waitsFor }) => waitsFor !== null),
   );
-  const [titles, ...rows] = tableLines(clients, columns, style.width);
-  return [style.dim(titles ?? ''), ...rows, ...notShownLines(notShown, 'clients', style)].join('\n');
+  return [...drawTable(clients, columns, style), ...notShownLines(notShown, 'clients', style)].join('\n');
 }
 
 function handleCounts({ commandBuffers, hostBuffers, dmaBufs }: ClientState['handles']): string {

@@ -5,9 +5,11 @@
  */
 import { type EngineSection, type EngineTimes, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
 import type { Style } from '../text/style.js';
-import { type Column, tableLines } from '../text/table.js';
+import { type Column, drawTable } from '../text/table.js';
 import { formatDuration, plural } from '../text/units.js';
+import { grown, hasTimes, sumOfTimes } from './engine-times.js';
 import type { Inspection } from './inspection.js';
+import type { Scope } from './rows.js';
 
 export interface EnginesDocument {
   schema: 'pedrera.engines/1';
@@ -29,43 +31,32 @@ interface Shares {
   waitMemory: number;
 }
 
-interface EngineOptions {
-  readonly device: number | undefined;
-  readonly pid: number | undefined;
+interface EngineOptions extends Scope {
   readonly all: boolean;
-}
-
-interface Line {
-  readonly device: string;
-  readonly name: string;
-  readonly state: string;
-  readonly who: string;
-  readonly times: EngineTimes;
-  readonly shares: Shares | null;
 }
 
 const NS_PER_MS = 1e6;
 const BAR = 20;
 
-const HEAD: readonly Column<Line>[] = [
-  { title: 'DEV', align: 'right', value: ({ device }) => device },
+const HEAD: readonly Column<EngineRow>[] = [
+  { title: 'DEV', align: 'right', value: ({ device }) => String(device) },
   { title: 'ENGINE', value: ({ name }) => name },
-  { title: 'STATE', value: ({ state }) => state },
+  { title: 'STATE', value: ({ hung, busy }) => (hung ? 'hung' : busy ? 'active' : 'idle') },
 ];
-const SUMS: readonly Column<Line>[] = [
+const SUMS: readonly Column<EngineRow>[] = [
   ...HEAD,
   { title: 'BUSY', align: 'right', value: ({ times }) => formatDuration(times.busyNs / NS_PER_MS) },
   { title: 'WAIT SYNC', align: 'right', value: ({ times }) => formatDuration(times.waitSyncNs / NS_PER_MS) },
   { title: 'WAIT MEM', align: 'right', value: ({ times }) => formatDuration(times.waitMemoryNs / NS_PER_MS) },
-  { title: 'USED BY', shrink: true, value: ({ who }) => who },
+  { title: 'USED BY', shrink: true, value: usersText },
 ];
-const SHARES: readonly Column<Line>[] = [
+const SHARES: readonly Column<EngineRow>[] = [
   ...HEAD,
   { title: 'BUSY', align: 'right', value: ({ shares }) => percent(shares?.busy) },
   { title: '', optional: true, value: ({ shares }) => bar(shares?.busy ?? 0) },
   { title: 'WAIT SYNC', align: 'right', value: ({ shares }) => percent(shares?.waitSync) },
   { title: 'WAIT MEM', align: 'right', value: ({ shares }) => percent(shares?.waitMemory) },
-  { title: 'USED BY', shrink: true, value: ({ who }) => who },
+  { title: 'USED BY', shrink: true, value: usersText },
 ];
 
 /** Keeps the last look: the difference of two is a rate. */
@@ -74,8 +65,7 @@ export function enginesInspection(options: EngineOptions): Inspection<EnginesDoc
   return {
     fetch: async (session) => {
       const { device } = options;
-      const scope = device === undefined ? {} : { device };
-      const snapshot = await session.inspect({ sections: SNAPSHOT_SECTION.ENGINES, ...scope });
+      const snapshot = await session.inspect({ sections: SNAPSHOT_SECTION.ENGINES, device });
       const document = enginesDocument(snapshot, previous, options);
       previous = snapshot;
       return document;
@@ -110,46 +100,31 @@ export function enginesDocument(
 /** The engine as if nobody else used it. */
 function onlyOf(engine: EngineSection, pid: number): EngineSection {
   const contexts = engine.contexts.filter((context) => context.pid === pid);
-  const sum = (field: keyof EngineTimes) => contexts.reduce((total, { times }) => total + times[field], 0);
-  const times = { busyNs: sum('busyNs'), waitSyncNs: sum('waitSyncNs'), waitMemoryNs: sum('waitMemoryNs') };
-  return { ...engine, times, contexts };
+  return { ...engine, times: sumOfTimes(contexts.map(({ times }) => times)), contexts };
 }
 
 function isUsed({ busy, hung, times, contexts }: EngineSection): boolean {
-  return busy || hung || contexts.length > 0 || times.busyNs + times.waitSyncNs + times.waitMemoryNs > 0;
+  return busy || hung || contexts.length > 0 || hasTimes(times);
 }
 
-/** A reset sets the sums back: what is smaller than before has begun anew. */
 function sharesOf(now: EngineTimes, before: EngineTimes | undefined, periodNs: number): Shares {
-  const share = (field: keyof EngineTimes) => {
-    const earlier = before?.[field] ?? 0;
-    const spent = now[field] < earlier ? now[field] : now[field] - earlier;
-    return Math.min(1, spent / periodNs);
-  };
+  const share = (field: keyof EngineTimes) => Math.min(1, grown(now[field], before?.[field]) / periodNs);
   return { busy: share('busyNs'), waitSync: share('waitSyncNs'), waitMemory: share('waitMemoryNs') };
 }
 
 export function renderEngines({ periodMs, engines, unused }: EnginesDocument, style: Style): string {
   const rest = unused === 0 ? [] : [style.dim(`${plural(unused, 'engine')} never used (--all)`)];
   if (engines.length === 0) return ['no engine has been used', ...rest].join('\n');
-  const lines = engines.map(lineOf);
-  const [titles, ...rows] = tableLines(lines, periodMs === null ? SUMS : SHARES, style.width);
-  const painted = rows.map((row, i) => (engines[i]?.hung === true ? style.red(row) : row));
+  const table = drawTable(engines, periodMs === null ? SUMS : SHARES, style, (line, { hung }) => {
+    return hung ? style.red(line) : line;
+  });
   const what =
     periodMs === null ? 'sums since power-on; shares: --watch' : `shares of the last ${formatDuration(periodMs)}`;
-  return [style.dim(titles ?? ''), ...painted, '', style.dim(what), ...rest].join('\n');
+  return [...table, '', style.dim(what), ...rest].join('\n');
 }
 
-function lineOf({ device, name, busy, hung, times, shares, contexts }: EngineRow): Line {
-  const pids = contexts.map(({ pid, asid }) => `${pid} (ASID ${asid})`);
-  return {
-    device: String(device),
-    name,
-    state: hung ? 'hung' : busy ? 'active' : 'idle',
-    who: pids.join(', ') || '-',
-    times,
-    shares,
-  };
+function usersText({ contexts }: EngineRow): string {
+  return contexts.map(({ pid, asid }) => `${pid} (ASID ${asid})`).join(', ') || '-';
 }
 
 function percent(share: number | undefined): string {

@@ -8,7 +8,7 @@ import { type EventState, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi'
 import { printable, type Style } from '../text/style.js';
 import { wrap } from '../text/table.js';
 import type { Inspection } from './inspection.js';
-import { notShownLines } from './rows.js';
+import { isIn, notShownLines, type Scope } from './rows.js';
 
 export interface EventsDocument {
   schema: 'pedrera.events/1';
@@ -27,9 +27,7 @@ export interface EventRow extends EventState {
 
 export type Severity = EventState['severity'];
 
-interface EventOptions {
-  readonly device: number | undefined;
-  readonly pid: number | undefined;
+interface EventOptions extends Scope {
   readonly severity: Severity;
   readonly limit: number;
   readonly follow: boolean;
@@ -54,15 +52,12 @@ export function eventsInspection(options: EventOptions): Inspection<EventsDocume
 
 export function eventsDocument(
   snapshot: Snapshot,
-  { device, pid, severity, limit, seen, nowMs }: EventOptions & { seen: number; nowMs: number },
+  { severity, limit, seen, nowMs, ...scope }: EventOptions & { seen: number; nowMs: number },
 ): EventsDocument {
   const known = snapshot.events ?? [];
   const matching = known.filter(
     (event) =>
-      event.number > seen &&
-      (device === undefined || event.device === device) &&
-      (pid === undefined || event.pid === pid) &&
-      SEVERITIES.indexOf(event.severity) >= SEVERITIES.indexOf(severity),
+      event.number > seen && isIn(scope, event) && SEVERITIES.indexOf(event.severity) >= SEVERITIES.indexOf(severity),
   );
   const events = matching.slice(-limit).map((event) => ({
     ...event,

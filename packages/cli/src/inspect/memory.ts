@@ -5,10 +5,10 @@
  */
 import { type MemorySection, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
 import { printable, type Style } from '../text/style.js';
-import { type Column, tableLines, wrap } from '../text/table.js';
-import { formatSize, plural } from '../text/units.js';
+import { type Column, drawTable, wrap } from '../text/table.js';
+import { formatSize, orDash, plural } from '../text/units.js';
 import type { Inspection } from './inspection.js';
-import { cutRows, notShownLines, type SortKeys, sortRows } from './rows.js';
+import { cutRows, isIn, notShownLines, type Scope, type SortKeys, sortRows } from './rows.js';
 
 export interface MemoryDocument {
   schema: 'pedrera.mem/1';
@@ -25,9 +25,7 @@ export type MemoryOwner = MemorySection['owners'][number];
 type MemoryTotals = Pick<MemoryOwner, (typeof SUMMED)[number]>;
 type DeviceMemory = MemorySection['devices'][number];
 
-interface MemoryOptions {
-  readonly device: number | undefined;
-  readonly pid: number | undefined;
+interface MemoryOptions extends Scope {
   readonly sort: keyof typeof SORT_KEYS;
   readonly limit: number;
 }
@@ -55,13 +53,13 @@ const DEVICE_COLUMNS: readonly Column<DeviceMemory>[] = [
   { title: 'HBM', align: 'right', value: ({ hbm }) => formatSize(hbm.total) },
   { title: 'USED', align: 'right', value: ({ hbm }) => formatSize(hbm.used) },
   { title: 'ALLOCATED', align: 'right', value: ({ hbm }) => formatSize(hbm.allocatedBytes) },
-  { title: 'ALLOCS', align: 'right', value: ({ hbm }) => String(hbm.allocations) },
+  { title: 'ALLOCS', align: 'right', optional: true, value: ({ hbm }) => String(hbm.allocations) },
   {
     title: 'SRAM LEASED',
     align: 'right',
     value: ({ sram }) => `${formatSize(sram.leased)} of ${formatSize(sram.size)}`,
   },
-  { title: 'CMD BUFFERS', align: 'right', value: (row) => formatSize(row.commandBufferBytes) },
+  { title: 'CMD BUFFERS', align: 'right', optional: true, value: (row) => formatSize(row.commandBufferBytes) },
   { title: 'BUS SLOTS', align: 'right', value: ({ busSlots }) => `${busSlots.used} of ${busSlots.total}` },
 ];
 
@@ -86,20 +84,16 @@ const OWNER_COLUMNS: readonly Column<MemoryOwner>[] = [
 export function memoryInspection(options: MemoryOptions): Inspection<MemoryDocument> {
   return {
     fetch: async (session) => {
-      const { device } = options;
       // Of all processes: the allocators' totals are compared with the owners'.
-      const scope = device === undefined ? {} : { device };
-      return memoryDocument(await session.inspect({ sections: SNAPSHOT_SECTION.MEMORY, ...scope }), options);
+      const { device } = options;
+      return memoryDocument(await session.inspect({ sections: SNAPSHOT_SECTION.MEMORY, device }), options);
     },
     render: renderMemory,
   };
 }
 
 export function memoryDocument(snapshot: Snapshot, options: MemoryOptions): MemoryDocument {
-  const owners = (snapshot.memory?.owners ?? []).filter(
-    ({ device, pid }) =>
-      (options.device === undefined || device === options.device) && (options.pid === undefined || pid === options.pid),
-  );
+  const owners = (snapshot.memory?.owners ?? []).filter((owner) => isIn(options, owner));
   const { rows, notShown } = cutRows(sortRows(owners, SORT_KEYS[options.sort]), options.limit);
   const devices = (snapshot.memory?.devices ?? []).filter(
     ({ device }) => options.device === undefined || device === options.device,
@@ -111,10 +105,8 @@ export function memoryDocument(snapshot: Snapshot, options: MemoryOptions): Memo
 }
 
 export function renderMemory(document: MemoryDocument, style: Style): string {
-  const [titles, ...rows] = tableLines(document.devices, DEVICE_COLUMNS, style.width);
   return [
-    style.dim(titles ?? ''),
-    ...rows,
+    ...drawTable(document.devices, DEVICE_COLUMNS, style),
     ...(document.policy === 'exclusive'
       ? [style.dim('exclusive policy: HBM is used by bare addresses, and only counted')]
       : []),
@@ -126,10 +118,8 @@ export function renderMemory(document: MemoryDocument, style: Style): string {
 
 function ownerLines({ owners, notShown, totals }: MemoryDocument, style: Style): string[] {
   if (owners.length === 0) return ['nobody has any'];
-  const [titles, ...rows] = tableLines(owners, OWNER_COLUMNS, style.width);
   return [
-    style.dim(titles ?? ''),
-    ...rows,
+    ...drawTable(owners, OWNER_COLUMNS, style),
     '',
     ...totalsLines(totals, style),
     ...notShownLines(notShown, 'owners', style),
@@ -156,9 +146,5 @@ function totalsLines(totals: MemoryTotals, style: Style): string[] {
     `host ${formatSize(hostBytes)},`,
     `command buffers ${formatSize(commandBufferBytes)}`,
   ];
-  return wrap(pieces, style.width, { first: '', rest: '  ' });
-}
-
-function orDash(value: number | null): string {
-  return value === null ? '-' : String(value);
+  return wrap(pieces, style.width);
 }

@@ -5,9 +5,6 @@
  * Must not know: how the daemon finds these things out.
  */
 import {
-  type AwaitedMonitor,
-  type Blockage,
-  type QueueArbitration,
   type QueueState,
   type QueuesOfDevice,
   type QueuesSnapshot,
@@ -16,10 +13,11 @@ import {
   type SubmissionState,
 } from '@pedrera/uapi';
 import type { Style } from '../text/style.js';
-import { type Column, tableLines, wrap } from '../text/table.js';
-import { formatDuration, plural } from '../text/units.js';
+import { type Column, drawTable, wrap } from '../text/table.js';
+import { formatDuration, orDash, plural } from '../text/units.js';
 import type { Inspection } from './inspection.js';
-import { notShownLines, type SortKeys, sortRows } from './rows.js';
+import { isIn, notShownLines, type Scope, type SortKeys, sortRows } from './rows.js';
+import { arbitrationPieces, blockagePieces, heldLine, stateOf } from './waits.js';
 
 export interface QueuesDocument extends QueuesSnapshot {
   devices: QueuesOfOneDevice[];
@@ -34,9 +32,7 @@ interface QueuesOfOneDevice extends QueuesOfDevice {
   held: SubmissionState[];
 }
 
-interface QueueOptions {
-  readonly device: number | undefined;
-  readonly pid: number | undefined;
+interface QueueOptions extends Scope {
   /** What the stream does, or `any`. */
   readonly state: string;
   readonly all: boolean;
@@ -64,7 +60,7 @@ const COLUMNS: readonly Column<QueueState>[] = [
   { title: 'FLIGHT', align: 'right', optional: true, value: (queue) => String(queue.inFlight) },
   { title: 'DONE', align: 'right', optional: true, value: (queue) => String(queue.completed) },
   { title: 'AGE', align: 'right', value: (queue) => (queue.oldestMs === null ? '-' : formatDuration(queue.oldestMs)) },
-  { title: 'CS', align: 'right', optional: true, value: (queue) => orDash(queue.seq ?? null) },
+  { title: 'CS', align: 'right', optional: true, value: (queue) => orDash(queue.seq) },
   { title: 'HEAD', shrink: true, value: (queue) => queue.head?.text ?? '-' },
 ];
 
@@ -75,9 +71,7 @@ export function queuesInspection(options: QueueOptions): Inspection<QueuesDocume
   return {
     fetch: async (session) => {
       const { device } = options;
-      const scope = device === undefined ? {} : { device };
-      const snapshot = await session.inspect({ sections: QUEUES | SUBMISSIONS | DEVICES, ...scope });
-      return queuesDocument(snapshot, options);
+      return queuesDocument(await session.inspect({ sections: QUEUES | SUBMISSIONS | DEVICES, device }), options);
     },
     render: (document, style) => renderQueues(document, style, options.all),
   };
@@ -106,22 +100,14 @@ export function queuesDocument(
         index,
         status: snapshot.devices?.find((device) => device.index === index)?.status ?? 'operational',
         queues: inOrder.filter((queue) => shown.has(queue)),
-        held: heldOn(snapshot, index, pid),
+        held: heldOn(snapshot, { device: index, pid }),
       };
     });
   return { schema: 'pedrera.queues/1', devices, notShown };
 }
 
-function heldOn(snapshot: Snapshot, index: number, pid: number | undefined): SubmissionState[] {
-  const held = (snapshot.submissions ?? []).filter(({ state, device }) => state === 'held' && device === index);
-  return pid === undefined ? held : held.filter((row) => row.pid === pid);
-}
-
-/** What the daemon says, or what follows from the counts where it does not. */
-function stateOf(queue: QueueState): string {
-  if (queue.state !== undefined) return queue.state;
-  if (queue.blockedOn !== null) return 'fence';
-  return queue.pending + queue.inFlight > 0 ? 'running' : 'idle';
+function heldOn({ submissions = [] }: Snapshot, scope: Scope): SubmissionState[] {
+  return submissions.filter((row) => row.state === 'held' && isIn(scope, row));
 }
 
 /** What can be rendered: a document without what only the command asks for will do. */
@@ -137,8 +123,9 @@ export function renderQueues({ devices, notShown = 0 }: RenderedQueues, style: S
     const shown = all ? device.queues : device.queues.filter(hasSomethingToSay);
     if (lines.length > 0) lines.push('');
     lines.push(headLine(device, shown, style));
-    if (shown.length > 0) lines.push(...deviceLines(shown, style));
-    lines.push(...(device.held ?? []).flatMap((row) => heldLines(row, style)));
+    if (shown.length > 0)
+      lines.push(...drawTable(shown, COLUMNS, style, (line, queue) => queueLines(line, queue, style)));
+    for (const row of device.held ?? []) lines.push(...noteLines(heldLine(row, formatDuration(row.ageMs)), style));
   }
   return [...lines, ...notShownLines(notShown, 'streams', style)].join('\n');
 }
@@ -158,16 +145,12 @@ function headLine(
   return `${style.bold(`device ${index}`)}${condition}: ${counts.join(', ')}`;
 }
 
-function deviceLines(queues: readonly QueueState[], style: Style): string[] {
-  const [titles, ...rows] = tableLines(queues, COLUMNS, style.width);
-  const lines = [style.dim(titles ?? '')];
-  rows.forEach((row, i) => {
-    const queue = queues[i];
-    lines.push(queue?.state === 'hung' ? style.red(row) : row);
-    if (queue?.blockedOn) lines.push(...blockageLines(queue.blockedOn, style));
-    if (queue?.arbitration?.waiting === true) lines.push(...arbitrationLines(queue.arbitration, style));
-  });
-  return lines;
+function queueLines(line: string, { state, blockedOn, arbitration }: QueueState, style: Style): string[] {
+  const notes = [
+    ...(blockedOn === null ? [] : blockagePieces(blockedOn)),
+    ...(arbitration?.waiting === true ? [arbitrationPieces(arbitration)] : []),
+  ];
+  return [state === 'hung' ? style.red(line) : line, ...notes.flatMap((pieces) => noteLines(pieces, style))];
 }
 
 function hasSomethingToSay(queue: QueueState): boolean {
@@ -178,42 +161,7 @@ function hasSomethingToSay(queue: QueueState): boolean {
   );
 }
 
-function blockageLines({ fence, monitors }: Blockage, style: Style): string[] {
-  const head = [`blocked at fence ${fence.id}:`, `needs ${fence.target}, has ${fence.value};`];
-  const reasons = monitors.length === 0 ? [['no armed monitor points at it']] : monitors.map(monitorPieces);
-  return reasons.flatMap((reason) => noteLines([...head, ...reason], style));
-}
-
-function monitorPieces({ dcore, monitor, mode, objects }: AwaitedMonitor): string[] {
-  const conditions = objects.map(({ sob, value, awaited }) => [
-    `SOB ${dcore} ${sob}`,
-    `${mode} ${awaited}, now ${value}`,
-  ]);
-  return [`monitor ${dcore} ${monitor}`, 'waits for', ...conditions.flatMap((c, i) => (i === 0 ? c : ['and', ...c]))];
-}
-
-function arbitrationLines({ holder, quiet, mode, priority, weight }: QueueArbitration, style: Style): string[] {
-  const who = holder !== null ? `who serves ${holder}` : quiet ? 'whose quiet time is not over' : 'who serves nobody';
-  const share = mode === 'priority' ? `(priority ${priority})` : `(weight ${weight})`;
-  return noteLines(['waits for the arbiter', `${share},`, who], style);
-}
-
-function heldLines({ pid, asid, seq, jobs, fences, ageMs, heldBehind }: SubmissionState, style: Style): string[] {
-  const queues = [...new Set(jobs.map(({ queue }) => queue))].join(', ');
-  const waits = fences.map(({ name, producer, buffer }) => {
-    const who = producer === null ? '' : ` of pid ${producer.pid}'s submission ${producer.seq}`;
-    return `fence ${name}${who}${buffer === null ? '' : ` on dma-buf ${buffer}`}`;
-  });
-  const before = heldBehind == null ? 'work before it' : `submission ${heldBehind}`;
-  const why = waits.length === 0 ? `behind ${before}` : `for ${waits.join(' and ')}`;
-  const text = `held back ${formatDuration(ageMs)}: submission ${seq} of pid ${pid} (ASID ${asid}) for ${queues} waits ${why}`;
-  return noteLines(text.split(' '), style);
-}
-
-function noteLines(pieces: readonly string[], style: Style): string[] {
-  return wrap(pieces, style.width, NOTE_INDENT).map((line) => style.yellow(line));
-}
-
-function orDash(value: number | null): string {
-  return value === null ? '-' : String(value);
+/** Below the line of what they are about. */
+function noteLines(pieces: string | readonly string[], style: Style): string[] {
+  return wrap(pieces, style.width, NOTE_INDENT).map(style.yellow);
 }

@@ -2,59 +2,17 @@
 import type { QueueState, QueuesSnapshot, Snapshot, SubmissionState } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { crowd } from '../testing/crowd.js';
+import { BLOCKED_QUEUE, IDLE_QUEUE } from '../testing/rows.js';
 import { makeStyle } from '../text/style.js';
 import { queuesDocument, renderQueues } from './queues.js';
 
 const plain = makeStyle(220, false);
 
-const idle: QueueState = {
-  id: 0,
-  name: 'DMA_0_0',
-  kind: 'external',
-  pi: 0,
-  ci: 0,
-  pending: 0,
-  inFlight: 0,
-  completed: 0,
-  head: null,
-  blockedOn: null,
-  pid: null,
-  asid: null,
-  oldestMs: null,
-};
-
-const blocked: QueueState = {
-  ...idle,
-  id: 4,
-  name: 'DMA_1_0',
-  pi: 11,
-  ci: 0,
-  pending: 10,
-  inFlight: 11,
-  head: { opcode: 8, name: 'FENCE', text: 'FENCE 0 waits for 1, takes 1' },
-  blockedOn: {
-    fence: { id: 0, target: 1, value: 0 },
-    monitors: [
-      {
-        dcore: 'E_N',
-        monitor: 3,
-        mode: '>=',
-        awaited: 1,
-        objects: [{ sob: 8, value: 0, awaited: 1, address: 0x7f_fc4f_2020 }],
-      },
-    ],
-    reason: 'fence 0',
-  },
-  pid: 4712,
-  asid: 2,
-  oldestMs: 1234,
-};
-
 const snapshot: QueuesSnapshot = {
   schema: 'pedrera.queues/1',
   devices: [
-    { index: 0, queues: [idle] },
-    { index: 1, queues: [idle, blocked] },
+    { index: 0, queues: [IDLE_QUEUE] },
+    { index: 1, queues: [IDLE_QUEUE, BLOCKED_QUEUE] },
   ],
 };
 
@@ -97,7 +55,7 @@ ID  QUEUE    KIND       PID  ASID  STATE  PI  CI  PEND  FLIGHT  DONE    AGE  CS 
   });
 
   it('a fence that nobody can raise', () => {
-    const lonely = { ...blocked, blockedOn: { fence: { id: 2, target: 1, value: 0 }, monitors: [], reason: '' } };
+    const lonely = { ...BLOCKED_QUEUE, blockedOn: { fence: { id: 2, target: 1, value: 0 }, monitors: [], reason: '' } };
     const text = renderQueues({ devices: [{ index: 0, queues: [lonely] }] }, plain, false);
     expect(text.split('\n').at(-1)).toBe('      blocked at fence 2: needs 1, has 0; no armed monitor points at it');
   });
@@ -122,7 +80,7 @@ ID  QUEUE    KIND       PID  ASID  STATE  PI  CI  PEND  FLIGHT  DONE    AGE  CS 
       fences: [{ name: 'cs 3', producer: { device: 0, asid: 1, pid: 4711, seq: 3 }, buffer: 5 }],
     };
     const waiting: QueueState = {
-      ...blocked,
+      ...BLOCKED_QUEUE,
       blockedOn: null,
       state: 'arbitration',
       arbitration: { mode: 'priority', waiting: true, holder: 'DMA_1_3', quiet: false, priority: 2, weight: 1 },

@@ -9,8 +9,8 @@ import { type RingEntry, type RingPacket, type RingSnapshot, SNAPSHOT_SECTION } 
 import { deviceError, usageError } from '../exit.js';
 import type { DaemonSession } from '../session.js';
 import type { Style } from '../text/style.js';
-import { type Column, tableLines } from '../text/table.js';
-import { formatHex, formatSize, plural } from '../text/units.js';
+import { type Column, drawTable } from '../text/table.js';
+import { formatHex, formatSize, orDash, plural } from '../text/units.js';
 import type { Inspection } from './inspection.js';
 
 export interface RingRange {
@@ -26,25 +26,17 @@ interface RingOptions {
   readonly pid: number | undefined;
 }
 
-interface Line {
-  readonly entry: RingEntry;
-}
-
 const MARK = '>';
 const PACKET_INDENT = ' '.repeat(8);
 
-const COLUMNS: readonly Column<Line>[] = [
-  { title: '', value: ({ entry }) => (entry.state === 'running' ? MARK : ' ') },
-  { title: 'SLOT', align: 'right', value: ({ entry }) => String(entry.slot) },
-  { title: 'INDEX', align: 'right', value: ({ entry }) => orDash(entry.index) },
-  { title: 'STATE', value: ({ entry }) => entry.state },
-  { title: 'CS', align: 'right', value: ({ entry }) => orDash(entry.seq) },
-  { title: 'SIZE', align: 'right', value: ({ entry }) => (entry.state === 'empty' ? '-' : formatSize(entry.bytes)) },
-  {
-    title: 'ADDRESS',
-    align: 'right',
-    value: ({ entry }) => (entry.state === 'empty' ? '-' : formatHex(entry.address)),
-  },
+const COLUMNS: readonly Column<RingEntry>[] = [
+  { title: '', value: ({ state }) => (state === 'running' ? MARK : ' ') },
+  { title: 'SLOT', align: 'right', value: ({ slot }) => String(slot) },
+  { title: 'INDEX', align: 'right', value: ({ index }) => orDash(index) },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'CS', align: 'right', value: ({ seq }) => orDash(seq) },
+  { title: 'SIZE', align: 'right', value: ({ state, bytes }) => (state === 'empty' ? '-' : formatSize(bytes)) },
+  { title: 'ADDRESS', align: 'right', value: ({ state, address }) => (state === 'empty' ? '-' : formatHex(address)) },
 ];
 
 /** `DMA_0_0`, `DMA_0_0[16:32]`: slots 16 to 31. */
@@ -100,19 +92,13 @@ export function renderRing(ring: RingSnapshot, style: Style, all = true): string
     `producer ${pi}, fetched ${fetched}, consumer ${ci}: ${plural(open, 'entry', 'entries')} not done`,
   ];
   if (entries.length === 0) return [...head, 'nothing was ever put into it'].join('\n');
-  const [titles, ...rows] = tableLines(
-    entries.map((entry) => ({ entry })),
-    COLUMNS,
-    style.width,
-  );
-  const body = rows.flatMap((row, i) => entryLines(entries[i], row, style));
+  const body = drawTable(entries, COLUMNS, style, (line, entry) => entryLines(line, entry, style));
   const more = next === null ? [] : [style.dim(`more from slot ${next} on: --ring ${name}[${next}:${length}]`)];
-  return [...head, style.dim(titles ?? ''), ...body, ...more].join('\n');
+  return [...head, ...body, ...more].join('\n');
 }
 
-function entryLines(entry: RingEntry | undefined, row: string, style: Style): string[] {
-  if (entry === undefined) return [row];
-  const painted = entry.state === 'running' ? style.bold(row) : entry.state === 'pending' ? row : style.dim(row);
+function entryLines(line: string, entry: RingEntry, style: Style): string[] {
+  const painted = entry.state === 'running' ? style.bold(line) : entry.state === 'pending' ? line : style.dim(line);
   return [
     painted,
     ...entry.packets.map((packet) => packetLine(packet, style)),
@@ -124,8 +110,4 @@ function packetLine({ offset, text, current }: RingPacket, style: Style): string
   const line = `${PACKET_INDENT}${current ? MARK : ' '} +${offset.toString(16).padStart(4, '0')}  ${text}`;
   const cut = line.length > style.width ? `${line.slice(0, style.width - 1)}…` : line;
   return current ? style.yellow(cut) : cut;
-}
-
-function orDash(value: number | null): string {
-  return value === null ? '-' : String(value);
 }

@@ -7,6 +7,12 @@ import type { Output } from '../output.js';
 import type { Style } from '../text/style.js';
 import { formatCount } from '../text/units.js';
 
+/** What is asked about; undefined: all there is. */
+export interface Scope {
+  readonly device: number | undefined;
+  readonly pid: number | undefined;
+}
+
 /** By the name a user gives to --sort. Numbers: the largest first; words: in the order of the alphabet. */
 export type SortKeys<Row> = Readonly<Record<string, (row: Row) => number | string>>;
 
@@ -22,6 +28,13 @@ export interface Cut<Row> {
 /** A program gets all it did not ask to be spared; a person the first hundred. */
 export function limitOf(output: Output, given: number | undefined): number {
   return given ?? (output.kind === 'json' ? Number.POSITIVE_INFINITY : SHOWN_AS_TEXT);
+}
+
+export function isIn(
+  { device, pid }: Scope,
+  row: { readonly device: number | null; readonly pid: number | null },
+): boolean {
+  return (device === undefined || row.device === device) && (pid === undefined || row.pid === pid);
 }
 
 /** Rows of equal rank stay in their order. */

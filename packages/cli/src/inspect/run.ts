@@ -12,6 +12,7 @@ import { type DaemonSession, socketPathOf, startCommand, withSession } from '../
 import { quitSignal, Screen } from '../terminal/screen.js';
 import { styleOf } from '../text/style.js';
 import type { Inspection } from './inspection.js';
+import { limitOf } from './rows.js';
 
 interface RunOptions {
   readonly watch: boolean;
@@ -30,6 +31,16 @@ export async function runInspection<Document>(
     else context.output.result(await inspection.fetch(session), inspection.render);
     return EXIT.ok;
   });
+}
+
+/** The same of what may be long, and is cut where nobody said how long. */
+export function runList<Document, Options extends RunOptions & { readonly limit: number | undefined }>(
+  context: Context,
+  inspectionOf: (options: Options & { readonly limit: number }) => Inspection<Document>,
+  options: Options,
+): Promise<ExitCode> {
+  const limit = limitOf(context.output, options.limit);
+  return runInspection(context, inspectionOf({ ...options, limit }), options);
 }
 
 async function watch<Document>(

@@ -6,6 +6,7 @@
  */
 import { type DeviceSection, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
 import { deviceError } from '../exit.js';
+import type { DaemonSession } from '../session.js';
 import { printable, type Style } from '../text/style.js';
 import { formatDuration } from '../text/units.js';
 import type { Inspection } from './inspection.js';
@@ -75,10 +76,7 @@ export function smiQueryInspection(options: SmiOptions & { queryAip: string }): 
   };
 }
 
-async function fetchSmi(
-  session: Parameters<Inspection<SmiDocument>['fetch']>[0],
-  id: string | undefined,
-): Promise<SmiDocument> {
+async function fetchSmi(session: DaemonSession, id: string | undefined): Promise<SmiDocument> {
   const snapshot = await session.inspect({ sections: SNAPSHOT_SECTION.DEVICES | SNAPSHOT_SECTION.CLIENTS });
   return smiDocument(snapshot, { id, time: new Date().toISOString() });
 }

@@ -97,9 +97,9 @@ describe('what it waits for', () => {
       'held back until submission 4 of pid 9 on device 1 ends (dma-buf 3)',
     ],
     [
-      'a fence of a program',
-      only({ state: 'held', fences: [{ name: 'mine', producer: null, buffer: null, pid: 7 }] }),
-      'held back until fence mine of pid 7 ends',
+      'a fence that stands for no submission',
+      only({ state: 'held', fences: [{ name: 'mine', producer: null, buffer: null }] }),
+      'held back until fence mine ends',
     ],
     ['held work before it', only({ state: 'held', fences: [], heldBehind: 8 }), 'held back behind submission 8'],
   ])('%s', (_, snapshot, sentence) => {

@@ -5,18 +5,17 @@
  */
 import {
   type ClientState,
-  type QueueState,
   type QueuesOfDevice,
   SNAPSHOT_SECTION,
   type Snapshot,
   type SubmissionState,
-  type WaitedFence,
 } from '@pedrera/uapi';
 import { printable, type Style } from '../text/style.js';
-import { type Column, tableLines, wrap } from '../text/table.js';
+import { type Column, drawTable, wrap } from '../text/table.js';
 import { formatDuration, formatSize, plural } from '../text/units.js';
 import type { Inspection } from './inspection.js';
-import { cutRows, notShownLines, type SortKeys, sortRows } from './rows.js';
+import { cutRows, isIn, notShownLines, type Scope, type SortKeys, sortRows } from './rows.js';
+import { heldNote, isUnfinished, jobText } from './waits.js';
 
 export interface SubmissionsDocument {
   schema: 'pedrera.cs/1';
@@ -33,9 +32,7 @@ export interface SubmissionRow extends SubmissionState {
   waitsFor: string | null;
 }
 
-interface SubmissionOptions {
-  readonly device: number | undefined;
-  readonly pid: number | undefined;
+interface SubmissionOptions extends Scope {
   readonly stuck: boolean;
   readonly all: boolean;
   readonly sort: keyof typeof SORT_KEYS;
@@ -76,11 +73,7 @@ export function submissionsInspection(options: SubmissionOptions): Inspection<Su
   return {
     fetch: async (session) => {
       const { device, pid } = options;
-      const snapshot = await session.inspect({
-        sections: SUBMISSIONS | QUEUES | CLIENTS,
-        ...(device === undefined ? {} : { device }),
-        ...(pid === undefined ? {} : { pid }),
-      });
+      const snapshot = await session.inspect({ sections: SUBMISSIONS | QUEUES | CLIENTS, device, pid });
       return submissionsDocument(snapshot, options);
     },
     render: (document, style) => renderSubmissions(document, style, options),
@@ -88,10 +81,7 @@ export function submissionsInspection(options: SubmissionOptions): Inspection<Su
 }
 
 export function submissionsDocument(snapshot: Snapshot, options: SubmissionOptions): SubmissionsDocument {
-  const known = (snapshot.submissions ?? []).filter(
-    ({ device, pid }) =>
-      (options.device === undefined || device === options.device) && (options.pid === undefined || pid === options.pid),
-  );
+  const known = (snapshot.submissions ?? []).filter((row) => isIn(options, row));
   const programs = programsByPid(snapshot.clients ?? []);
   const rows = known
     .filter((row) => isWanted(row, options))
@@ -120,48 +110,20 @@ function isWanted(row: SubmissionState, { all, stuck }: SubmissionOptions): bool
   return all || row.state !== 'done';
 }
 
-function isUnfinished({ state }: SubmissionState): boolean {
-  return state !== 'done' && state !== 'failed';
-}
-
 function programsByPid(clients: readonly ClientState[]): ReadonlyMap<number, string> {
   return new Map(clients.map(({ pid, program }) => [pid, program]));
 }
 
 function waitText(row: SubmissionState, devices: readonly QueuesOfDevice[]): string | null {
-  if (row.state === 'held') {
-    const fences = row.fences.map(fenceText);
-    const before = row.heldBehind == null ? 'work before it' : `submission ${row.heldBehind}`;
-    return fences.length === 0 ? `held back behind ${before}` : `held back until ${fences.join(' and ')}`;
-  }
+  if (row.state === 'held') return heldNote(row);
   const queues = devices.find(({ index }) => index === row.device)?.queues ?? [];
   const reasons = row.jobs
     .filter(({ state }) => state !== 'done')
     .flatMap((job) => {
       const queue = queues.find(({ name, asid }) => name === job.queue && asid === row.asid);
-      return queue === undefined ? [] : (queueText(queue, row) ?? []);
+      return queue === undefined ? [] : (jobText(queue, row) ?? []);
     });
   return reasons.length === 0 ? null : [...new Set(reasons)].join('; ');
-}
-
-/** Why a queue does not get on with this submission's job, if it does not. */
-function queueText(queue: QueueState, row: SubmissionState): string | null {
-  if (queue.seq !== undefined && queue.seq !== null && queue.seq < row.seq) {
-    return `behind submission ${queue.seq} on ${queue.name}`;
-  }
-  if (queue.blockedOn !== null) return `${queue.name}: ${queue.blockedOn.reason}`;
-  if (queue.arbitration?.waiting === true) {
-    return `${queue.name} waits for the arbiter, who serves ${queue.arbitration.holder ?? 'nobody'}`;
-  }
-  return queue.state === 'hung' ? `${queue.name} hangs` : null;
-}
-
-function fenceText({ name, producer, buffer, pid }: WaitedFence): string {
-  const who =
-    producer === null
-      ? `fence ${name}${pid == null ? '' : ` of pid ${pid}`}`
-      : `submission ${producer.seq} of pid ${producer.pid} on device ${producer.device}`;
-  return buffer === null ? `${who} ends` : `${who} ends (dma-buf ${buffer})`;
 }
 
 export function renderSubmissions(
@@ -171,11 +133,8 @@ export function renderSubmissions(
 ): string {
   const { submissions, notShown } = document;
   if (submissions.length === 0) return nothingText(document, stuck);
-  const [titles, ...lines] = tableLines(submissions, COLUMNS, style.width);
-  const body = lines.flatMap((line, i) => [line, ...noteLines(submissions[i], style)]);
   return [
-    style.dim(titles ?? ''),
-    ...body,
+    ...drawTable(submissions, COLUMNS, style, (line, row) => [line, ...noteLines(row, style)]),
     '',
     countsText(document),
     ...notShownLines(notShown, 'submissions', style),
@@ -193,14 +152,13 @@ function countsText({ counts: { unfinished, done, failed } }: SubmissionsDocumen
   return `${unfinished} under way, ${done} done and ${failed} failed of those still known`;
 }
 
-function noteLines(row: SubmissionRow | undefined, style: Style): string[] {
-  if (row === undefined) return [];
-  const note = (text: string) => wrap(printable(text).split(' '), style.width, NOTE_INDENT);
+function noteLines(row: SubmissionRow, style: Style): string[] {
+  const note = (text: string) => wrap(printable(text), style.width, NOTE_INDENT);
   if (row.error !== null) {
     const text = row.detail === null ? row.error : `${row.error}: ${row.detail}`;
-    return note(text).map((line) => style.red(line));
+    return note(text).map(style.red);
   }
-  return row.waitsFor === null ? [] : note(row.waitsFor).map((line) => style.yellow(line));
+  return row.waitsFor === null ? [] : note(row.waitsFor).map(style.yellow);
 }
 
 function timeoutText({ timeoutLeftMs }: SubmissionRow): string {
@@ -220,7 +178,7 @@ function bytesText({ jobs }: SubmissionRow): string {
 
 /** Those that are not through first. */
 function queuesText({ jobs }: SubmissionRow): string {
-  const rank = { running: 0, queued: 1, done: 2 };
+  const rank = { running: 0, queued: 1, dropped: 2, done: 3 };
   return [...jobs]
     .sort((a, b) => rank[a.state] - rank[b.state])
     .map(({ queue, state }) => (state === 'queued' ? queue : `${queue} ${state}`))

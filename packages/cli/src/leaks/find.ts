@@ -5,13 +5,13 @@
  * suspicion is a guess, and says why. Must not know: how it is shown.
  */
 import { type BufferState, type LiveObjectState, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
+import { FORGOTTEN_MS } from '../inspect/buffers.js';
+import { isUnfinished } from '../inspect/waits.js';
 import { formatDuration, formatSize, plural } from '../text/units.js';
 
 export const LEAKS_SECTIONS =
   SNAPSHOT_SECTION.OBJECTS | SNAPSHOT_SECTION.BUFFERS | SNAPSHOT_SECTION.SUBMISSIONS | SNAPSHOT_SECTION.CLIENTS;
 
-/** Exported for so long and never imported. */
-const UNUSED_MS = 60_000;
 /** A submission that takes so long. */
 const LONG_WORK_MS = 30_000;
 /** So many objects of one kind and one call, and still more of them. */
@@ -114,7 +114,7 @@ function ownersOf(objects: readonly LiveObjectState[]): OwnerRow[] {
 
 function neverImported({ buffers = [] }: Snapshot, programs: ReadonlyMap<number, string>): Suspicion[] {
   const isUnused = ({ exporter, attachmentCount, importerCount, ageMs }: BufferState) =>
-    exporter.alive && attachmentCount === 0 && importerCount === 0 && ageMs >= UNUSED_MS;
+    exporter.alive && attachmentCount === 0 && importerCount === 0 && ageMs >= FORGOTTEN_MS;
   return buffers.filter(isUnused).map(({ id, size, ageMs, exporter: { pid } }) => ({
     rule: 'never imported',
     pid,
@@ -155,9 +155,8 @@ function piles(objects: readonly LiveObjectState[]): Suspicion[] {
 }
 
 function longWork({ submissions = [] }: Snapshot, programs: ReadonlyMap<number, string>): Suspicion[] {
-  const isLong = ({ state, ageMs }: { state: string; ageMs: number }) =>
-    state !== 'done' && state !== 'failed' && ageMs >= LONG_WORK_MS;
-  return submissions.filter(isLong).map(({ pid, seq, device, ageMs }) => ({
+  const long = submissions.filter((row) => isUnfinished(row) && row.ageMs >= LONG_WORK_MS);
+  return long.map(({ pid, seq, device, ageMs }) => ({
     rule: 'long work',
     pid,
     text: `submission ${seq} of pid ${pid} ${programs.get(pid) ?? ''} on device ${device} is unfinished after ${formatDuration(ageMs)} and keeps its memory`,

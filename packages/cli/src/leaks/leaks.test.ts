@@ -106,6 +106,14 @@ describe('leaks', () => {
     expect(findLeaks(snapshot(orphans), 9).objects).toEqual([]);
   });
 
+  it('of one process: what it left is told once', () => {
+    const textOf = (pid: number | undefined) =>
+      renderLeaks(findLeaks(snapshot([...orphans, object('file')]), pid), plain, { all: true, pid });
+    expect(textOf(undefined)).toContain('(gone)');
+    expect(textOf(4711)).not.toContain('(gone)');
+    expect(textOf(4711)).toContain('alive, by owner');
+  });
+
   it('fits into 80 columns', () => {
     const text = renderLeaks(findLeaks(snapshot([...orphans, object('file')]), undefined), makeStyle(80, false), {
       all: true,

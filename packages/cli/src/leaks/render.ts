@@ -1,8 +1,8 @@
 /** The text of `pedrera leaks`. Owns the layout; must not know the rules. */
 import type { LiveObjectState } from '@pedrera/uapi';
 import { printable, type Style } from '../text/style.js';
-import { type Column, tableLines, wrap } from '../text/table.js';
-import { formatDuration, formatSize, plural } from '../text/units.js';
+import { type Column, drawTable, wrap } from '../text/table.js';
+import { formatDuration, formatSize, orDash, plural } from '../text/units.js';
 import type { LeakedObject, LeaksDocument, OwnerRow, Suspicion } from './find.js';
 
 /** More of a kind are counted only. */
@@ -30,7 +30,7 @@ function objectColumns<Row extends LiveObjectState>(): Column<Row>[] {
   return [
     { title: '  KIND', value: ({ kind }) => `  ${kind}` },
     { title: 'ID', align: 'right', value: ({ id }) => id },
-    { title: 'DEV', align: 'right', value: ({ device }) => (device === null ? '-' : String(device)) },
+    { title: 'DEV', align: 'right', value: ({ device }) => orDash(device) },
     { title: 'SIZE', align: 'right', value: ({ bytes }) => (bytes === 0 ? '-' : formatSize(bytes)) },
     { title: 'AGE', align: 'right', value: ({ ageMs }) => formatDuration(ageMs) },
     { title: 'BORN', shrink: true, value: ({ born }) => born?.replace(/ of this file$/, '') ?? '-' },
@@ -47,15 +47,24 @@ const OWNER_COLUMNS: readonly Column<OwnerRow>[] = [
   { title: 'PROGRAM', shrink: true, value: ({ program, alive }) => `${printable(program)}${alive ? '' : ' (gone)'}` },
 ];
 
-export function renderLeaks(document: LeaksDocument, style: Style, { all }: { all: boolean }): string {
-  const { leaked, suspicions, owners, objects } = document;
+interface LeaksOptions {
+  readonly all: boolean;
+  /** The process that was asked about. */
+  readonly pid?: number | undefined;
+}
+
+export function renderLeaks(document: LeaksDocument, style: Style, { all, pid }: LeaksOptions): string {
+  const { leaked, suspicions, objects } = document;
+  // Of one process, what it left is a list already.
+  const owners = document.owners.filter(({ alive }) => alive || pid === undefined);
   const blocks = [headline(document, style), ...leakBlocks(leaked, style, all)];
   if (suspicions.length > 0) blocks.push(suspicionLines(suspicions, style, all).join('\n'));
   if (owners.length > 0) blocks.push(table(owners, OWNER_COLUMNS, { style, all, title: 'alive, by owner' }));
   if (all) {
-    for (const { pid, program, alive } of owners.filter((owner) => owner.alive)) {
-      const own = objects.filter((object) => object.pid === pid && object.ownerAlive === alive);
-      blocks.push(table(own, objectColumns(), { style, all, title: `pid ${pid} ${printable(program)}` }));
+    for (const owner of owners.filter(({ alive }) => alive)) {
+      const own = objects.filter((object) => object.pid === owner.pid && object.ownerAlive);
+      const title = `pid ${owner.pid} ${printable(owner.program)}`;
+      blocks.push(table(own, objectColumns(), { style, all, title }));
     }
   }
   return blocks.join('\n\n');
@@ -86,18 +95,19 @@ function table<Row>(
   { style, all, title }: { style: Style; all: boolean; title: string },
 ): string {
   const shown = all ? rows : rows.slice(0, SHOWN);
-  const [titles, ...lines] = tableLines(shown, columns, style.width);
-  const left = rows.length - shown.length;
-  const more = left > 0 ? [style.dim(`  and ${left} more (--all)`)] : [];
-  return [style.bold(title), style.dim(titles ?? ''), ...lines, ...more].join('\n');
+  const more = moreLines(rows.length - shown.length, style);
+  return [style.bold(title), ...drawTable(shown, columns, style), ...more].join('\n');
 }
 
 function suspicionLines(suspicions: readonly Suspicion[], style: Style, all: boolean): string[] {
   const shown = all ? suspicions : suspicions.slice(0, SHOWN);
   const lines = shown.flatMap(({ text, lookNext }) => {
-    const pieces = `${printable(text)} (look next: ${lookNext})`.split(' ');
-    return wrap(pieces, style.width, { first: '  ', rest: '    ' }).map(style.yellow);
+    const sentence = `${printable(text)} (look next: ${lookNext})`;
+    return wrap(sentence, style.width, { first: '  ', rest: '    ' }).map(style.yellow);
   });
-  const left = suspicions.length - shown.length;
-  return [style.bold('suspicious'), ...lines, ...(left > 0 ? [style.dim(`  and ${left} more (--all)`)] : [])];
+  return [style.bold('suspicious'), ...lines, ...moreLines(suspicions.length - shown.length, style)];
+}
+
+function moreLines(left: number, style: Style): string[] {
+  return left === 0 ? [] : [style.dim(`  and ${left} more (--all)`)];
 }

@@ -1,5 +1,6 @@
 /** Metrics of clients: one set for each open file. Owns: their names, labels and what they are read from. */
-import type { ClientState, EngineTimes, Snapshot } from '@pedrera/uapi';
+import type { ClientState, EngineTimes } from '@pedrera/uapi';
+import { contextKey, timesByContext } from '../inspect/engine-times.js';
 import type { NumberMetric } from './metric.js';
 
 const NS_PER_S = 1e9;
@@ -32,27 +33,16 @@ function engineSeconds(name: string, help: string, field: keyof EngineTimes): Nu
     type: 'counter',
     help,
     labels: LABELS,
-    read: (snapshot) => {
-      const sums = sumsByContext(snapshot, field);
-      return (snapshot.clients ?? [])
+    read: ({ clients = [], engines }) => {
+      const sums = timesByContext(engines);
+      return clients
         .filter(({ asid }) => asid !== null)
         .map((client) => ({
           labels: labelsOf(client),
-          value: (sums.get(`${client.device} ${client.asid}`) ?? 0) / NS_PER_S,
+          value: (sums.get(contextKey(client.device, client.asid))?.[field] ?? 0) / NS_PER_S,
         }));
     },
   };
-}
-
-function sumsByContext({ engines = [] }: Snapshot, field: keyof EngineTimes): Map<string, number> {
-  const sums = new Map<string, number>();
-  for (const { device, contexts } of engines) {
-    for (const { asid, times } of contexts) {
-      const key = `${device} ${asid}`;
-      sums.set(key, (sums.get(key) ?? 0) + times[field]);
-    }
-  }
-  return sums;
 }
 
 export const CLIENT_METRICS: readonly NumberMetric[] = [

@@ -8,7 +8,7 @@ import { EXIT_WITH_PARENT } from '../background/messages.js';
 import type { Context } from '../command.js';
 import { EXIT, type ExitCode, toFailure } from '../exit.js';
 import { askDaemon, type DaemonSession, openSession, tryOpenSession } from '../session.js';
-import { quitSignal } from '../terminal/screen.js';
+import { untilQuit } from '../terminal/screen.js';
 import { exposition } from './exposition.js';
 import { tellParent } from './messages.js';
 import { type Look, serveMetrics } from './server.js';
@@ -34,7 +34,7 @@ export async function runMetrics(context: Context, { port, host, once }: Metrics
       () => `metrics on ${url}${bound ? '' : '; Ctrl-C ends it'}`,
     );
     tellParent({ type: 'serving', url });
-    await ending(bound);
+    await untilQuit(process.stdin, bound ? parentGone() : undefined);
     await server.close();
     return EXIT.ok;
   } catch (error) {
@@ -58,19 +58,12 @@ async function printOnce(context: Context): Promise<ExitCode> {
   }
 }
 
-/** Ctrl-C, a signal, or the end of the process this one belongs to. */
-async function ending(bound: boolean): Promise<void> {
-  const quit = quitSignal(process.stdin);
-  try {
-    await new Promise<void>((resolve) => {
-      quit.signal.addEventListener('abort', () => resolve());
-      if (!bound) return;
-      process.once('disconnect', () => resolve());
-      if (!process.connected) resolve();
-    });
-  } finally {
-    quit.release();
-  }
+/** Resolves with the end of the process this one belongs to. */
+function parentGone(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('disconnect', () => resolve());
+    if (!process.connected) resolve();
+  });
 }
 
 /** The daemon, which may go away and come back between two scrapes. */

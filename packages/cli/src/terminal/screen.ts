@@ -14,10 +14,15 @@ const CLEAR_BELOW = '\u001b[J';
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
 
-const QUIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGPIPE'] as const;
+const END_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+/** Of what writes again and again: its reader may have seen enough. */
+const QUIT_SIGNALS: readonly NodeJS.Signals[] = [...END_SIGNALS, 'SIGPIPE'];
 
 /** Aborted by q, Ctrl-C and signals; `release` puts the keyboard and the signals back. */
-export function quitSignal(input: ReadStream | NodeJS.ReadStream): { signal: AbortSignal; release(): void } {
+export function quitSignal(
+  input: ReadStream | NodeJS.ReadStream,
+  signals = QUIT_SIGNALS,
+): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const quit = () => controller.abort();
   const onKey = (chunk: Buffer) => {
@@ -30,17 +35,28 @@ export function quitSignal(input: ReadStream | NodeJS.ReadStream): { signal: Abo
     input.on('data', onKey);
     input.resume();
   }
-  for (const name of QUIT_SIGNALS) process.once(name, quit);
+  for (const name of signals) process.once(name, quit);
   return {
     signal: controller.signal,
     release: () => {
-      for (const name of QUIT_SIGNALS) process.off(name, quit);
+      for (const name of signals) process.off(name, quit);
       if (!keyboard) return;
       input.off('data', onKey);
       input.setRawMode(false);
       input.pause();
     },
   };
+}
+
+/** Resolves when somebody wants to quit, or when `end` does. A listener for SIGPIPE would hear of the daemon's socket, too: that one may come back. */
+export async function untilQuit(input: ReadStream | NodeJS.ReadStream, end?: Promise<unknown>): Promise<void> {
+  const { signal, release } = quitSignal(input, END_SIGNALS);
+  const quit = new Promise((resolve) => signal.addEventListener('abort', resolve));
+  try {
+    await Promise.race(end === undefined ? [quit] : [quit, end]);
+  } finally {
+    release();
+  }
 }
 
 export class Screen {

@@ -16,6 +16,7 @@ import type {
   SubmissionState,
 } from '@pedrera/uapi';
 import { DEVICE_STATUS } from '@pedrera/uapi';
+import { DAEMON, NO_COUNTERS } from './rows.js';
 
 const DEVICES = 2;
 const MIB = 2 ** 20;
@@ -42,17 +43,7 @@ export function crowd({
   return {
     schema: 'pedrera.snapshot/1',
     timeNs: 60e9,
-    daemon: {
-      pid: 1,
-      socket: '/run/pedrera.sock',
-      policy: 'shared',
-      build: 'test',
-      uptimeMs: 60_000,
-      devices: DEVICES,
-      clients,
-      tracing: false,
-      armedFaults: 0,
-    },
+    daemon: { ...DAEMON, devices: DEVICES, clients },
     devices,
     engines: devices.map(({ index }) => ({
       device: index,
@@ -221,17 +212,12 @@ function device(index: number, status: string, contexts: number): DeviceSection 
     utilizationPercent: contexts > 0 ? 42 : 0,
     ports: { total: 0, down: 0 },
     counters: {
+      ...NO_COUNTERS,
       packets: contexts * 10,
       dmaBytes: contexts * MIB,
-      busReadBytes: 0,
-      busWrittenBytes: 0,
-      sobWrites: 0,
-      monitorsFired: 0,
-      faults: 0,
       interrupts: contexts,
       submissions: contexts * 2,
       completed: contexts,
-      failed: 0,
     },
   };
 }

@@ -15,34 +15,26 @@ import type {
   Snapshot,
   SubmissionState,
 } from '@pedrera/uapi';
-
-const NO_TIMES = { busyNs: 0, waitSyncNs: 0, waitMemoryNs: 0 };
+import { NO_TIMES } from '../inspect/engine-times.js';
+import { DAEMON, NO_COUNTERS } from './rows.js';
 
 /** Who: every process has one context, whose ASID is its pid less 4700. */
 export interface Who {
   readonly pid: number;
   readonly device: number;
+  /** Without it one that goes with the pid: for a process that has one file. */
+  readonly asid?: number;
 }
 
-function asidOf({ pid }: Who): number {
-  return pid - 4700;
+function asidOf({ pid, asid = pid - 4700 }: Who): number {
+  return asid;
 }
 
 export class Scene {
   readonly snapshot = {
     schema: 'pedrera.snapshot/1',
     timeNs: 1e9,
-    daemon: {
-      pid: 1,
-      socket: '/run/pedrera.sock',
-      policy: 'shared',
-      build: 'test',
-      uptimeMs: 60_000,
-      devices: 2,
-      clients: 0,
-      tracing: false,
-      armedFaults: 0,
-    },
+    daemon: { ...DAEMON },
     devices: [] as DeviceSection[],
     engines: [] as EngineSection[],
     clients: [] as ClientState[],
@@ -194,19 +186,7 @@ export class Scene {
       maxClockMhz: 2000,
       utilizationPercent: 0,
       ports: { total: 10, down: 0 },
-      counters: {
-        packets: 0,
-        dmaBytes: 0,
-        busReadBytes: 0,
-        busWrittenBytes: 0,
-        sobWrites: 0,
-        monitorsFired: 0,
-        faults: 0,
-        interrupts: 0,
-        submissions: 0,
-        completed: 0,
-        failed: 0,
-      },
+      counters: NO_COUNTERS,
       ...more,
     });
   }

@@ -1,7 +1,7 @@
 /** Columns, wrapping, and what a terminal can show. */
 import { describe, expect, it } from 'vitest';
 import { makeStyle, printable, styleOf } from './style.js';
-import { type Column, tableLines, wrap } from './table.js';
+import { type Column, drawTable, tableLines, wrap } from './table.js';
 
 const COLUMNS: readonly Column<[string, number]>[] = [
   { title: 'NAME', shrink: true, value: ([name]) => name },
@@ -30,7 +30,28 @@ describe('tableLines', () => {
   });
 });
 
+describe('drawTable', () => {
+  const rows: [string, number][] = [
+    ['a', 1],
+    ['b', 2],
+  ];
+  const style = makeStyle(80, true);
+
+  it('titles are dim, rows as they are', () => {
+    expect(drawTable(rows, COLUMNS, style)).toEqual([style.dim('NAME  N'), 'a     1', 'b     2']);
+  });
+
+  it('a row is drawn, with what stands below it', () => {
+    const lines = drawTable(rows, COLUMNS, style, (line, [name]) => (name === 'a' ? style.red(line) : [line, 'more']));
+    expect(lines.slice(1)).toEqual([style.red('a     1'), 'b     2', 'more']);
+  });
+});
+
 describe('wrap', () => {
+  it('breaks a text at its spaces', () => {
+    expect(wrap('one two three', 8)).toEqual(['one two', '  three']);
+  });
+
   it('breaks between pieces and indents what follows', () => {
     expect(wrap(['one', 'two', 'three', 'four'], 10, { first: '  ', rest: '    ' })).toEqual([
       '  one two',

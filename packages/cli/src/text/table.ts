@@ -4,6 +4,7 @@
  * A table is as wide as its contents. When that is wider than there is room, the columns marked `optional` are left out, the
  * last first, then those marked `shrink` are cut, ending in an ellipsis; everything else stays whole.
  */
+import type { Style } from './style.js';
 
 export interface Column<Row> {
   readonly title: string;
@@ -31,6 +32,17 @@ export function tableLines<Row>(rows: readonly Row[], all: readonly Column<Row>[
       .join(GAP)
       .trimEnd(),
   );
+}
+
+/** The same with dim titles; `draw` paints a row's line, or says what stands below it. */
+export function drawTable<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  style: Style,
+  draw: (line: string, row: Row) => string | readonly string[] = (line) => line,
+): string[] {
+  const [titles = '', ...lines] = tableLines(rows, columns, style.width);
+  return [style.dim(titles), ...lines.flatMap((line, i) => draw(line, rows[i] as Row))];
 }
 
 function thatFit<Row>(rows: readonly Row[], all: readonly Column<Row>[], width: number): readonly Column<Row>[] {
@@ -65,12 +77,18 @@ function pad(text: string, width: number, align: 'left' | 'right'): string {
   return align === 'right' ? cut.padStart(width) : cut.padEnd(width);
 }
 
-/** Joins pieces with spaces into lines no longer than `width` with their indent; no piece is broken. */
+export interface Indent {
+  readonly first: string;
+  readonly rest: string;
+}
+
+/** Joins words, or pieces that must not be broken, with spaces into lines no longer than `width` with their indent. */
 export function wrap(
-  pieces: readonly string[],
+  text: string | readonly string[],
   width: number,
-  indent: { readonly first: string; readonly rest: string },
+  indent: Indent = { first: '', rest: '  ' },
 ): string[] {
+  const pieces = typeof text === 'string' ? text.split(' ') : text;
   const lines: string[] = [];
   let line = '';
   let before = indent.first;

@@ -1,6 +1,6 @@
 /** Numbers as people read them. */
 import { describe, expect, it } from 'vitest';
-import { formatCount, formatDuration, formatRate, formatSize, plural } from './units.js';
+import { formatCount, formatDuration, formatNumber, formatRate, formatSize, orDash, plural } from './units.js';
 
 describe('formatSize', () => {
   it.each([
@@ -38,7 +38,24 @@ describe('formatDuration', () => {
   });
 });
 
+describe('formatNumber', () => {
+  it.each([
+    [0, '0'],
+    [3.14, '3.1'],
+    [950, '950'],
+    [12_345, '12.3k'],
+    [999_700, '1.00M'],
+    [4.5e6, '4.50M'],
+  ])('%d', (value, text) => {
+    expect(formatNumber(value)).toBe(text);
+  });
+});
+
 describe('other units', () => {
+  it('what there is none of is a dash, and nought is not', () => {
+    expect([orDash(null), orDash(undefined), orDash(0), orDash(7)]).toEqual(['-', '-', '0', '7']);
+  });
+
   it('rate of no time at all', () => {
     expect(formatRate(1024, 0)).toBe('-');
   });

@@ -43,8 +43,27 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** `0`, `950`, `12.3k`, `4.5M`. */
+export function formatNumber(value: number): string {
+  if (value < 9.95) return value === 0 ? '0' : value.toFixed(1);
+  if (value < 999.5) return value.toFixed(0);
+  const units = ['k', 'M', 'G'];
+  let scaled = value / 1000;
+  let unit = 0;
+  while (scaled >= 999.5 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit++;
+  }
+  return `${scaled.toPrecision(3)}${units[unit]}`;
+}
+
 export function formatHex(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+/** For a cell of a table. */
+export function orDash(value: number | null | undefined): string {
+  return value == null ? '-' : String(value);
 }
 
 /** `1 chunk`, `12 chunks`. */

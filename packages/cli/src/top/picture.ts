@@ -4,7 +4,7 @@
  * Owns: the layout, for any size of terminal. Pure. Must not know: keys, terminals, where the numbers come from.
  */
 import { printable, type Style } from '../text/style.js';
-import { formatDuration, formatSize, plural } from '../text/units.js';
+import { formatDuration, formatNumber, formatSize, orDash, plural } from '../text/units.js';
 import { type Glyphs, memoryBar, sharesBar } from './bars.js';
 import type { Shares, TopClient, TopDevice, TopDocument, TopEngine } from './rates.js';
 import { chosenClients, KEYS, type TopState } from './state.js';
@@ -77,20 +77,6 @@ function deviceNumbers(device: TopDevice): string {
   return parts.join('  ');
 }
 
-/** `0`, `950`, `12.3k`, `4.5M`. */
-export function formatNumber(value: number): string {
-  if (value < 9.95) return value === 0 ? '0' : value.toFixed(1);
-  if (value < 999.5) return value.toFixed(0);
-  const units = ['k', 'M', 'G'];
-  let scaled = value / 1000;
-  let unit = 0;
-  while (scaled >= 999.5 && unit < units.length - 1) {
-    scaled /= 1000;
-    unit++;
-  }
-  return `${scaled.toPrecision(3)}${units[unit]}`;
-}
-
 function bodyLines(document: TopDocument, state: TopState, place: Place, room: number): string[] {
   const clients = chosenClients(document, state);
   // Titles of two tables, and a line between them.
@@ -159,8 +145,8 @@ interface ClientColumn {
 
 const BEFORE_BARS: readonly ClientColumn[] = [
   { title: 'PID', width: 7, from: 0, text: ({ pid }) => String(pid) },
-  { title: 'DEV', width: 3, from: 0, text: ({ device }) => (device === null ? '-' : String(device)) },
-  { title: 'ASID', width: 4, from: 100, text: ({ asid }) => (asid === null ? '-' : String(asid)) },
+  { title: 'DEV', width: 3, from: 0, text: ({ device }) => orDash(device) },
+  { title: 'ASID', width: 4, from: 100, text: ({ asid }) => orDash(asid) },
   { title: 'CS/S', width: 6, from: 0, text: ({ submissionsPerS }) => formatNumber(submissionsPerS) },
   { title: 'FLIGHT', width: 6, from: 0, text: ({ inFlight }) => String(inFlight) },
   { title: 'HOST', width: 8, from: 120, text: ({ hostBytes }) => formatSize(hostBytes) },

@@ -1,8 +1,7 @@
 /** `pedrera top -l`: a few lines for each look, for logs and for terminals that cannot be drawn on. Pure. */
 import { cutRows } from '../inspect/rows.js';
 import { printable } from '../text/style.js';
-import { formatSize, plural } from '../text/units.js';
-import { formatNumber } from './picture.js';
+import { formatNumber, formatSize, plural } from '../text/units.js';
 import type { Shares, TopDocument } from './rates.js';
 import { chosenClients, type TopState } from './state.js';
 

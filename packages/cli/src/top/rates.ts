@@ -3,14 +3,8 @@
  *
  * Owns: the document `pedrera.top/1`: rates and shares from differences. Pure. Must not know: how it is shown.
  */
-import {
-  type ClientState,
-  type DeviceSection,
-  type EngineSection,
-  type EngineTimes,
-  SNAPSHOT_SECTION,
-  type Snapshot,
-} from '@pedrera/uapi';
+import { type ClientState, type DeviceSection, type EngineTimes, SNAPSHOT_SECTION, type Snapshot } from '@pedrera/uapi';
+import { contextKey, grown, hasTimes, NO_TIMES, timesByContext } from '../inspect/engine-times.js';
 
 export const TOP_SECTIONS =
   SNAPSHOT_SECTION.DEVICES | SNAPSHOT_SECTION.ENGINES | SNAPSHOT_SECTION.CLIENTS | SNAPSHOT_SECTION.QUEUES;
@@ -74,7 +68,6 @@ export interface TopClient {
 }
 
 const NS_PER_MS = 1e6;
-const NONE: EngineTimes = { busyNs: 0, waitSyncNs: 0, waitMemoryNs: 0 };
 
 export function ratesBetween(before: Snapshot, after: Snapshot): TopDocument {
   const periodNs = Math.max(1, after.timeNs - before.timeNs);
@@ -87,11 +80,6 @@ export function ratesBetween(before: Snapshot, after: Snapshot): TopDocument {
     engines: engineRows(before, after, periodNs),
     clients: clientRows(before, after, periodNs),
   };
-}
-
-/** A device that was reset counts from zero again: what it has counted since is what happened. */
-function grown(now: number, then: number | undefined): number {
-  return then === undefined || now < then ? now : now - then;
 }
 
 function perSecond(count: number, periodNs: number): number {
@@ -135,7 +123,7 @@ function engineRows(before: Snapshot, after: Snapshot, periodNs: number): TopEng
   return (after.engines ?? []).map(({ device, name, times, hung, contexts }) => {
     // An engine that was not in the last look has no rate yet.
     const shares = sharesOf(times, old.get(`${device} ${name}`) ?? times, periodNs);
-    const used = contexts.length > 0 || times.busyNs + times.waitSyncNs + times.waitMemoryNs > 0;
+    const used = contexts.length > 0 || hasTimes(times);
     return { device, name, shares: capped(shares), hung, used };
   });
 }
@@ -152,16 +140,15 @@ function clientRows(before: Snapshot, after: Snapshot, periodNs: number): TopCli
   const [now, then] = [timesByContext(after.engines), timesByContext(before.engines)];
   return (after.clients ?? []).map((client) => {
     const { pid, program, node, device, asid, memory, inFlight, faults } = client;
-    const key = `${device} ${asid}`;
+    const key = contextKey(device, asid);
     const total = device === null ? 0 : (totals.get(device) ?? 0);
-    const times = now.get(key) ?? NONE;
     return {
       pid,
       program,
       node,
       device,
       asid,
-      shares: sharesOf(times, then.get(key) ?? NONE, periodNs),
+      shares: sharesOf(now.get(key) ?? NO_TIMES, then.get(key) ?? NO_TIMES, periodNs),
       hbmBytes: memory.hbmBytes,
       hbmPercent: total === 0 ? 0 : (memory.hbmBytes * 100) / total,
       hostBytes: memory.hostBytes,
@@ -175,20 +162,4 @@ function clientRows(before: Snapshot, after: Snapshot, periodNs: number): TopCli
 
 function clientKey({ pid, node, asid }: ClientState): string {
   return `${pid} ${node} ${asid}`;
-}
-
-function timesByContext(engines: readonly EngineSection[] = []): Map<string, EngineTimes> {
-  const sums = new Map<string, EngineTimes>();
-  for (const { device, contexts } of engines) {
-    for (const { asid, times } of contexts) {
-      const key = `${device} ${asid}`;
-      const sum = sums.get(key) ?? NONE;
-      sums.set(key, {
-        busyNs: sum.busyNs + times.busyNs,
-        waitSyncNs: sum.waitSyncNs + times.waitSyncNs,
-        waitMemoryNs: sum.waitMemoryNs + times.waitMemoryNs,
-      });
-    }
-  }
-  return sums;
 }

@@ -14,7 +14,8 @@ import { picture } from './picture.js';
 import type { TopDocument } from './rates.js';
 import { pressed, type TopState } from './state.js';
 
-const QUIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE', 'SIGQUIT'] as const;
+/** Without SIGPIPE: what is written to a daemon that has just gone raises it, too, and its end is to be told. */
+const QUIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 export async function showOnTerminal(
   context: Context,

@@ -2,10 +2,11 @@
 import type { Snapshot } from '@pedrera/uapi';
 import { describe, expect, it } from 'vitest';
 import { keysOf } from '../terminal/keyboard.js';
+import { NO_COUNTERS } from '../testing/rows.js';
 import { Scene } from '../testing/scene.js';
 import { makeStyle } from '../text/style.js';
 import { ASCII, BLOCKS, glyphsOf, sharesBar } from './bars.js';
-import { formatNumber, type Place, picture } from './picture.js';
+import { type Place, picture } from './picture.js';
 import { plainLines } from './plain.js';
 import { ratesBetween, type TopDocument } from './rates.js';
 import { chosenClients, INITIAL, KEYS, pressed, SORTS, type TopState } from './state.js';
@@ -17,20 +18,8 @@ function look(done: number, { clients = 2, engines = 1 } = {}): Snapshot {
   const scene = new Scene();
   scene.snapshot.timeNs = 5e9 + done * 1e9;
   const hbm = { total: 4 * 2 ** 30, used: 2 ** 30 };
-  const none = {
-    packets: 0,
-    dmaBytes: done * 3 * 2 ** 30,
-    busReadBytes: 0,
-    busWrittenBytes: 0,
-    sobWrites: 0,
-    monitorsFired: 0,
-    faults: 0,
-    interrupts: 0,
-    submissions: done * 12_345,
-    completed: done * 12_345,
-    failed: 0,
-  };
-  scene.device(0, { hbm, counters: none });
+  const work = { dmaBytes: done * 3 * 2 ** 30, submissions: done * 12_345, completed: done * 12_345 };
+  scene.device(0, { hbm, counters: { ...NO_COUNTERS, ...work } });
   for (let n = 0; n < engines; n++) {
     const parts = times(done * 0.5e9, done * 0.25e9, done * 0.125e9);
     scene.engine(0, `TPC${n}`, { times: parts, contexts: [{ asid: 11, pid: 4711, times: parts }] });
@@ -184,17 +173,6 @@ describe('bars', () => {
     [{ LANG: 'de_DE.UTF-8', TERM: 'linux' }, ASCII],
   ])('glyphs with %j', (env, glyphs) => {
     expect(glyphsOf(env)).toBe(glyphs);
-  });
-
-  it.each([
-    [0, '0'],
-    [3.14, '3.1'],
-    [950, '950'],
-    [12_345, '12.3k'],
-    [999_700, '1.00M'],
-    [4.5e6, '4.50M'],
-  ])('%d', (value, text) => {
-    expect(formatNumber(value)).toBe(text);
   });
 });
 

@@ -4,13 +4,13 @@
  * Owns: what it is looking at and what it has been told; that one which does not read costs no memory, and is let go after a while.
  * Must not know: how it came to be let in.
  */
-import type { ServerMessage, WhyRequest } from '@pedrera/web';
+import { FIRST_VIEW, type ServerMessage, type WhyRequest } from '@pedrera/web';
 import type { RawData, WebSocket } from 'ws';
 import { WHY_SECTIONS } from '../why/why.js';
 import type { Feed, Watcher } from './feed.js';
 import { type Known, knownAfter, liveMessage, NOTHING } from './live.js';
 import type { Look } from './looks.js';
-import { FIRST_VIEW, parseRequest } from './requests.js';
+import { parseRequest } from './requests.js';
 import { whyText } from './why-answer.js';
 
 /** Of messages that are on their way: more than any one message has. */

@@ -3,8 +3,9 @@
  *
  * Owns: their rows, and which of them a view wants. Pure.
  */
-import type { Blockage, QueueState, Snapshot, SubmissionState } from '@pedrera/uapi';
+import type { QueueState, Snapshot, SubmissionState } from '@pedrera/uapi';
 import type { LiveQueue, ViewRequest } from '@pedrera/web';
+import { heldText, obstacleText, stateOf } from '../inspect/waits.js';
 
 /** Streams that never had work say nothing, and are left out. */
 export function queueRows(
@@ -51,7 +52,7 @@ function streamRow(queue: QueueState, device: number, programs: ReadonlyMap<numb
     asid,
     seq: queue.seq ?? null,
     state: stateOf(queue),
-    blocked: blockedText(queue),
+    blocked: obstacleText(queue),
     head: head?.text ?? null,
     waiting: pending + inFlight,
     completed,
@@ -59,35 +60,8 @@ function streamRow(queue: QueueState, device: number, programs: ReadonlyMap<numb
   };
 }
 
-function stateOf({ state, blockedOn, pending, inFlight }: QueueState): string {
-  return state ?? (blockedOn !== null ? 'fence' : pending + inFlight > 0 ? 'running' : 'idle');
-}
-
-function blockedText({ blockedOn, arbitration, state }: QueueState): string | null {
-  if (blockedOn !== null) return blockageText(blockedOn);
-  if (arbitration?.waiting === true) {
-    return arbitration.holder === null
-      ? 'waits for the arbiter'
-      : `waits for the arbiter, who serves ${arbitration.holder}`;
-  }
-  if (state === 'hung') return 'the engine hangs';
-  return state === 'stopped' ? 'stopped after an error' : null;
-}
-
-/** What it comes down to; the whole of it is what `why` tells. */
-function blockageText({ fence, monitors }: Blockage): string {
-  if (monitors.length === 0)
-    return `fence ${fence.id} needs ${fence.target}, has ${fence.value}; no armed monitor points at it`;
-  const awaited = monitors.flatMap(({ dcore, mode, objects }) =>
-    objects.map(({ sob, value, awaited: wanted }) => `SOB ${dcore} ${sob} ${mode} ${wanted}, now ${value}`),
-  );
-  return `fence ${fence.id} waits for ${awaited.join(' and ')}`;
-}
-
 function heldRow(submission: SubmissionState, programs: ReadonlyMap<number, string>): LiveQueue {
-  const { device, asid, pid, seq, jobs, fences, ageMs, heldBehind } = submission;
-  const waits = fences.map(({ name, producer }) => (producer === null ? name : `${name} of pid ${producer.pid}`));
-  const behind = heldBehind == null ? 'work before it' : `submission ${heldBehind}`;
+  const { device, asid, pid, seq, jobs, ageMs } = submission;
   return {
     device,
     name: [...new Set(jobs.map(({ queue }) => queue))].join(', '),
@@ -96,7 +70,7 @@ function heldRow(submission: SubmissionState, programs: ReadonlyMap<number, stri
     asid,
     seq,
     state: 'held',
-    blocked: waits.length === 0 ? `held back behind ${behind}` : `held back until ${waits.join(' and ')} is signalled`,
+    blocked: heldText(submission),
     head: null,
     waiting: jobs.length,
     completed: 0,

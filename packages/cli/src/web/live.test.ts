@@ -1,11 +1,11 @@
 /** What a browser is told of a look: which rows, in which order, and nothing twice. */
-import type { ViewRequest } from '@pedrera/web';
+import { FIRST_VIEW, type ViewRequest } from '@pedrera/web';
 import { describe, expect, it } from 'vitest';
 import { crowd, crowdBuffers } from '../testing/crowd.js';
 import { Scene } from '../testing/scene.js';
 import { knownAfter, liveMessage, NOTHING } from './live.js';
 import { Looks } from './looks.js';
-import { FIRST_VIEW, parseRequest } from './requests.js';
+import { parseRequest } from './requests.js';
 import { whyText } from './why-answer.js';
 
 const view = (change: Partial<ViewRequest> = {}): ViewRequest => ({ ...FIRST_VIEW, ...change });

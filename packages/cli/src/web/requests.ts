@@ -3,22 +3,11 @@
  *
  * Owns: the form of requests. Must not know: the answers.
  */
-import type { ClientSort, PageRequest, ViewRequest, WhyRequest } from '@pedrera/web';
+import { CLIENT_SORTS, type PageRequest, type ViewRequest, type WhyRequest } from '@pedrera/web';
 
-const SORTS: readonly ClientSort[] = ['engine', 'memory', 'submissions', 'pid'];
 const MAX_FILTER = 100;
 const MIN_COLUMNS = 40;
 const MAX_COLUMNS = 200;
-
-export const FIRST_VIEW: ViewRequest = {
-  type: 'view',
-  device: null,
-  filter: '',
-  queuesFrom: 0,
-  clientsFrom: 0,
-  clientSort: 'engine',
-  buffersFrom: 0,
-};
 
 /** Undefined for anything the page does not send. */
 export function parseRequest(text: string): PageRequest | undefined {
@@ -45,7 +34,7 @@ function isCount(value: unknown): value is number {
 }
 
 function viewOf({ device, filter, queuesFrom, clientsFrom, clientSort, buffersFrom }: Fields): ViewRequest | undefined {
-  const sort = SORTS.find((name) => name === clientSort);
+  const sort = CLIENT_SORTS.find((name) => name === clientSort);
   if (!(device === null || isCount(device)) || typeof filter !== 'string' || filter.length > MAX_FILTER)
     return undefined;
   if (!isCount(queuesFrom) || !isCount(clientsFrom) || !isCount(buffersFrom) || sort === undefined) return undefined;

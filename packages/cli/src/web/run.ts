@@ -6,7 +6,7 @@
 import type { Context } from '../command.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { askDaemon, openSession } from '../session.js';
-import { quitSignal } from '../terminal/screen.js';
+import { untilQuit } from '../terminal/screen.js';
 import { Feed } from './feed.js';
 import { WEB_SECTIONS } from './looks.js';
 import { serveWeb } from './server.js';
@@ -21,19 +21,10 @@ export async function runWeb(context: Context, { port }: { readonly port: number
     const server = await serveWeb(port, feed);
     const { url } = server;
     context.output.result({ schema: 'pedrera.web-server/1', url }, () => `the page is at ${url}\nCtrl-C ends it`);
-    await quit();
+    await untilQuit(process.stdin);
     await server.close();
     return EXIT.ok;
   } finally {
     await feed.close();
-  }
-}
-
-async function quit(): Promise<void> {
-  const { signal, release } = quitSignal(process.stdin);
-  try {
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-  } finally {
-    release();
   }
 }

@@ -2,7 +2,7 @@
 import type { Snapshot } from '@pedrera/uapi';
 import type { WhyRequest } from '@pedrera/web';
 import { makeStyle } from '../text/style.js';
-import { confirmed, needsAnotherLook } from '../why/confirm.js';
+import { explainSure } from '../why/confirm.js';
 import type { WhyDocument } from '../why/document.js';
 import { renderWhy } from '../why/render.js';
 import { explain } from '../why/why.js';
@@ -11,8 +11,7 @@ type Question = Omit<WhyRequest, 'type' | 'id'>;
 
 /** Text as on a terminal with colours. Names of programs in it are printable: no escape is theirs. `look` is asked once or twice. */
 export async function whyText(look: () => Promise<Snapshot>, question: Question): Promise<string> {
-  const first = whyDocument(await look(), question);
-  const document = needsAnotherLook(first) ? confirmed(first, whyDocument(await look(), question)) : first;
+  const { document } = await explainSure(look, (snapshot) => whyDocument(snapshot, question));
   return renderWhy(document, makeStyle(question.columns, true));
 }
 

@@ -14,6 +14,7 @@ import type {
   SubmissionState,
   SyncSection,
 } from '@pedrera/uapi';
+import { isUnfinished } from '../inspect/waits.js';
 
 type MonitorRow = SyncSection['monitors'][number];
 export type Holder = ProducersOfObject['holders'][number];
@@ -123,10 +124,6 @@ export class Books {
   program(pid: number): string {
     return this.#programs.get(pid) ?? '';
   }
-}
-
-export function isUnfinished({ state }: SubmissionState): boolean {
-  return state !== 'done' && state !== 'failed';
 }
 
 function key(...parts: (string | number)[]): string {

@@ -4,7 +4,20 @@
  * Owns: when a wait is the same in both. A snapshot looks at one device after the other, so a signal that is on its way between two of them
  * may be in neither; a program that moves is past it when it is looked at again. Pure.
  */
+import type { Snapshot } from '@pedrera/uapi';
 import type { Cause, WaitNode, WhyDocument } from './document.js';
+
+/** What `explain` finds in what `look` sees: once, or twice where the first look found something that may pass by itself. */
+export async function explainSure(
+  look: () => Promise<Snapshot>,
+  explain: (snapshot: Snapshot) => WhyDocument,
+): Promise<{ readonly document: WhyDocument; readonly snapshot: Snapshot }> {
+  const snapshot = await look();
+  const first = explain(snapshot);
+  if (!needsAnotherLook(first)) return { document: first, snapshot };
+  const second = await look();
+  return { document: confirmed(first, explain(second)), snapshot: second };
+}
 
 /** Whether a second look is needed at all. */
 export function needsAnotherLook({ causes }: WhyDocument): boolean {

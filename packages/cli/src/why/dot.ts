@@ -3,7 +3,7 @@
  *
  * Owns: its spelling in the DOT language; processes are clusters. Must not know: how causes are found.
  */
-import { printable } from '../text/style.js';
+import { dotString } from '../text/dot.js';
 import type { WaitNode, WhyDocument } from './document.js';
 
 export function whyToDot(document: WhyDocument): string {
@@ -18,21 +18,21 @@ export function whyToDot(document: WhyDocument): string {
     '  node [shape=box, fontname="Helvetica"];',
     '  edge [fontname="Helvetica", fontsize=10];',
   ];
-  lines.push(`  label=${quoted(causes.map(({ sentence }) => sentence).join('\n') || 'nothing is stuck')};`);
+  lines.push(`  label=${dotString(causes.map(({ sentence }) => sentence).join('\n') || 'nothing is stuck')};`);
   for (const [pid, members] of byPid) {
-    const statements = members.map((node) => `    ${quoted(node.id)} ${attributes(node, guilty.has(node.id))};`);
+    const statements = members.map((node) => `    ${dotString(node.id)} ${attributes(node, guilty.has(node.id))};`);
     if (pid === null) lines.push(...statements.map((line) => line.slice(2)));
     else
       lines.push(
         `  subgraph cluster_${pid} {`,
-        `    label=${quoted(`pid ${pid} ${names.get(pid) ?? ''}`.trim())};`,
+        `    label=${dotString(`pid ${pid} ${names.get(pid) ?? ''}`.trim())};`,
         ...statements,
         '  }',
       );
   }
   for (const { from, to, text } of edges) {
-    const label = text === null ? '' : ` [label=${quoted(text)}]`;
-    lines.push(`  ${quoted(from)} -> ${quoted(to)}${label};`);
+    const label = text === null ? '' : ` [label=${dotString(text)}]`;
+    lines.push(`  ${dotString(from)} -> ${dotString(to)}${label};`);
   }
   return [...lines, '}'].join('\n');
 }
@@ -40,11 +40,5 @@ export function whyToDot(document: WhyDocument): string {
 function attributes({ title, text, fate }: WaitNode, guilty: boolean): string {
   const color = fate === 'stuck' ? 'red' : fate === 'depends' ? 'orange' : 'darkgreen';
   const emphasis = guilty ? `, color=${color}, penwidth=2` : '';
-  return `[label=${quoted(`${title}\n${text}`)}${emphasis}]`;
-}
-
-/** A string of DOT. A line break is centred in it. */
-function quoted(text: string): string {
-  const lines = text.split('\n').map((line) => printable(line).replace(/[\\"]/g, '\\$&'));
-  return `"${lines.join('\\n')}"`;
+  return `[label=${dotString(`${title}\n${text}`)}${emphasis}]`;
 }

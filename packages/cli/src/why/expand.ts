@@ -7,8 +7,9 @@
  */
 import { queueByName } from '@pedrera/hw';
 import type { CallState, CallTarget, QueueState, SubmissionState, WaitedFence } from '@pedrera/uapi';
+import { isUnfinished } from '../inspect/waits.js';
 import { formatDuration, plural } from '../text/units.js';
-import { type Books, isUnfinished } from './books.js';
+import type { Books } from './books.js';
 import { type Expanded, leaf, waiting } from './node.js';
 import type { Ref } from './refs.js';
 import { expandFence, expandSob } from './signallers.js';
@@ -30,7 +31,7 @@ export function expand(books: Books, ref: Ref): Expanded {
     case 'sob':
       return expandSob(books, ref);
     case 'shared':
-      return expandShared(books, ref);
+      return expandShared(ref);
     case 'process':
       return expandProcess(books, ref.pid);
     case 'engine': {
@@ -213,7 +214,7 @@ function expandMonitor({ device, asid, pid, monitor }: Ref & { kind: 'monitor' }
   return waiting('monitor', `monitor ${dcore} ${monitor.monitor}`, text, { device, asid, pid, edges });
 }
 
-function expandShared(books: Books, { fence, pid }: Ref & { kind: 'shared' }): Expanded {
+function expandShared({ fence, pid }: Ref & { kind: 'shared' }): Expanded {
   const { name, producer, buffer } = fence;
   const on = buffer === null ? '' : ` of dma-buf ${buffer}`;
   const title = `fence ${name}`;
@@ -224,14 +225,7 @@ function expandShared(books: Books, { fence, pid }: Ref & { kind: 'shared' }): E
       edges: [{ to: { kind: 'submission', ...producer }, text: null }],
     });
   }
-  const who = fence.pid ?? null;
-  if (who === null)
-    return leaf('shared fence', title, `not signalled${on}; stands for no submission`, 'unknown', { pid });
-  if (books.isAlive(who)) {
-    const edges = [{ to: { kind: 'process', pid: who } as const, text: 'has to signal it' }];
-    return waiting('shared fence', title, `not signalled${on}; pid ${who} has to`, { pid, edges });
-  }
-  return leaf('shared fence', title, `not signalled${on}; pid ${who}, who had to, is gone`, 'nobody', { pid });
+  return leaf('shared fence', title, `not signalled${on}; stands for no submission`, 'unknown', { pid });
 }
 
 function expandProcess(books: Books, pid: number): Expanded {

@@ -5,16 +5,16 @@
  * (causes.ts).
  */
 import type { Snapshot } from '@pedrera/uapi';
-import { Books, isUnfinished } from './books.js';
+import { isUnfinished } from '../inspect/waits.js';
+import type { Books } from './books.js';
 import type { WaitGraph } from './document.js';
 import { expand } from './expand.js';
 import { settleFates } from './fates.js';
 import { idOf, type Ref } from './refs.js';
 
-export function buildGraph(snapshot: Snapshot): WaitGraph {
-  const books = new Books(snapshot);
+export function buildGraph(books: Books): WaitGraph {
   const graph: WaitGraph = { nodes: new Map(), edges: new Map(), starts: [], settled: new Map() };
-  const open: Ref[] = startsOf(snapshot);
+  const open: Ref[] = startsOf(books.snapshot);
   graph.starts = open.map(idOf);
   for (let ref = open.pop(); ref !== undefined; ref = open.pop()) {
     const id = idOf(ref);

@@ -59,7 +59,7 @@ function cutLines({ asked, causes, notSearched }: WhyDocument, style: Style): st
     asked.pid === null
       ? `so much waits at once that the signallers of ${what} were not searched for; begin with one process: pedrera why PID`
       : `so much waits at once that the signallers of ${what} were not searched for, some of them of this process`;
-  return wrap(text.split(' '), style.width, { first: '', rest: '  ' }).map((line) => style.yellow(line));
+  return wrap(text, style.width).map(style.yellow);
 }
 
 function nothingStuck({ asked, moving }: WhyDocument): string {
@@ -76,7 +76,7 @@ function causeLines(
 ): string[] {
   const paint = cause.fate === 'stuck' ? style.red : cause.fate === 'depends' ? style.yellow : style.green;
   const indent = { first: number, rest: ' '.repeat(number.length) };
-  const lines = wrap(printable(cause.sentence).split(' '), style.width, indent).map((line) => style.bold(paint(line)));
+  const lines = wrap(printable(cause.sentence), style.width, indent).map((line) => style.bold(paint(line)));
   return [
     ...lines,
     '',
@@ -96,7 +96,7 @@ function chainLines({ chain, cycle }: Cause, indexed: Indexed, style: Style, all
   let heading = '';
   const add = (mark: string, title: string, text: string) => {
     const first = `${mark} ${title.padEnd(wide)}  `;
-    lines.push(...wrap(printable(text).split(' '), style.width, { first, rest: ' '.repeat(first.length) }));
+    lines.push(...wrap(printable(text), style.width, { first, rest: ' '.repeat(first.length) }));
   };
   const cut = all || nodes.length <= CHAIN.first + CHAIN.last + 1 ? nodes.length : CHAIN.first;
   nodes.forEach((node, i) => {
@@ -151,7 +151,7 @@ function othersLine({ pids, chain }: Cause, indexed: Indexed, style: Style): str
   const names = others.slice(0, OTHERS).map((pid) => `${pid} ${indexed.programs.get(pid) ?? ''}`.trim());
   const more = others.length > OTHERS ? ` and ${others.length - OTHERS} more` : '';
   const text = `also waiting because of this: pid ${names.join(', ')}${more}`;
-  return wrap(text.split(' '), style.width, { first: '', rest: '  ' });
+  return wrap(text, style.width);
 }
 
 function lookNextLines({ lookNext }: Cause, style: Style): string[] {

@@ -7,7 +7,7 @@ import type { Snapshot } from '@pedrera/uapi';
 import type { Context } from '../command.js';
 import { CliError, EXIT, type ExitCode, usageError } from '../exit.js';
 import { runInspection } from '../inspect/run.js';
-import { confirmed, needsAnotherLook } from './confirm.js';
+import { explainSure } from './confirm.js';
 import type { WhyDocument } from './document.js';
 import { whyToDot } from './dot.js';
 import { renderWhy } from './render.js';
@@ -27,12 +27,11 @@ export async function runWhy(context: Context, options: WhyOptions, argument: st
     {
       fetch: async (session) => {
         const about = wanted === undefined || wanted.kind === 'seq' ? 0 : wanted.number;
-        const look = async () => {
-          const snapshot = await session.inspect({ sections: WHY_SECTIONS, about });
-          return explain(snapshot, wanted === undefined ? null : whichOf(snapshot, wanted));
-        };
-        const first = await look();
-        return needsAnotherLook(first) ? confirmed(first, await look()) : first;
+        const { document } = await explainSure(
+          () => session.inspect({ sections: WHY_SECTIONS, about }),
+          (snapshot) => explain(snapshot, wanted === undefined ? null : whichOf(snapshot, wanted)),
+        );
+        return document;
       },
       render: (document, style) => (options.graph ? whyToDot(document) : renderWhy(document, style, options)),
     },
@@ -57,11 +56,10 @@ function parseArgument(text: string): Wanted {
 function whichOf({ clients = [], submissions = [] }: Snapshot, { kind, number }: Wanted): Asked {
   if (kind !== 'seq' && clients.some(({ pid }) => pid === number)) return { pid: number };
   if (kind !== 'pid' && submissions.some(({ seq }) => seq === number)) return { seq: number };
-  const what = {
-    pid: `process ${number} has`,
-    seq: `submission ${number} is known to`,
-    either: `process or submission ${number} is known to`,
-  };
-  const message = kind === 'pid' ? `no ${what.pid} a device open` : `no ${what[kind]} the daemon`;
+  const message = {
+    pid: `no process ${number} has a device open`,
+    seq: `no submission ${number} is known to the daemon`,
+    either: `no process or submission ${number} is known to the daemon`,
+  }[kind];
   throw new CliError({ exitCode: EXIT.deviceError, code: 'ESRCH', message, hint: 'see: pedrera ps, pedrera cs' });
 }

@@ -4,8 +4,9 @@
  * Owns: which of several waits is told, and the words. Must not know: the lists.
  */
 import type { Snapshot } from '@pedrera/uapi';
+import { Books } from './books.js';
 import { findCauses } from './causes.js';
-import type { CauseKind, WaitNode } from './document.js';
+import type { Cause, CauseKind, WaitNode, WhyDocument } from './document.js';
 import { buildGraph } from './graph.js';
 
 const MARKS: Readonly<Record<CauseKind, string>> = {
@@ -21,24 +22,49 @@ const MARKS: Readonly<Record<CauseKind, string>> = {
   running: '',
 };
 
-/** By `fileKey`. Files that wait for nothing have no entry; of several waits the worst is told. */
-export function shortWaits(snapshot: Snapshot): ReadonlyMap<string, string> {
-  const graph = buildGraph(snapshot);
+/**
+ * By `fileKey`. Files that wait for nothing have no entry; of several waits the worst is told. `sure`: what two looks agree on, of which
+ * the snapshot is the later one; any other wait is told without a verdict.
+ */
+export function shortWaits(snapshot: Snapshot, sure: WhyDocument): ReadonlyMap<string, string> {
+  const seenTwice = new Set(sure.causes.map(identity));
+  const graph = buildGraph(new Books(snapshot));
   const { causes } = findCauses(graph, () => true, { withMoving: true });
   const told = new Map<string, string>();
-  for (const { kind, waiting } of causes) {
-    for (const id of waiting) {
+  for (const cause of causes) {
+    const mark = seenTwice.has(identity(cause)) ? MARKS[cause.kind] : '';
+    for (const id of cause.waiting) {
       const node = graph.nodes.get(id);
       if (node === undefined || node.pid === null) continue;
-      const key = fileKey(node.pid, node.device);
-      if (!told.has(key)) told.set(key, MARKS[kind] + shortText(firstObstacle(graph.edges, graph.nodes, node)));
+      for (const key of keysOf(node, graph.edges, graph.nodes)) {
+        if (!told.has(key)) told.set(key, mark + shortText(firstObstacle(graph.edges, graph.nodes, node)));
+      }
     }
   }
   return told;
 }
 
-export function fileKey(pid: number, device: number | null): string {
-  return `${pid} ${device}`;
+function identity({ kind, chain }: Cause): string {
+  return [kind, ...chain].join(' ');
+}
+
+/** A process may have a device open more than once: its contexts are told apart. */
+export function fileKey(pid: number, device: number | null, asid: number | null): string {
+  return `${pid} ${device} ${asid}`;
+}
+
+/** The files a wait is of: a call says nothing of its context, but what it waits for does, if it is the process's own. */
+function keysOf(
+  node: WaitNode,
+  edges: ReadonlyMap<string, readonly { to: string }[]>,
+  nodes: ReadonlyMap<string, WaitNode>,
+): string[] {
+  const { pid, device, asid } = node;
+  if (asid !== null) return [fileKey(pid ?? 0, device, asid)];
+  const below = (edges.get(node.id) ?? []).flatMap(({ to }) => nodes.get(to) ?? []);
+  const own = below.filter((other) => other.pid === pid && other.asid !== null);
+  const files = own.length === 0 ? [node] : own;
+  return files.map((file) => fileKey(pid ?? 0, file.device, file.asid));
 }
 
 /** The first thing on the way that is not the waiting one's own machinery. */

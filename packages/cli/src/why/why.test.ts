@@ -313,16 +313,6 @@ describe('held work', () => {
       'SOB E_N 8',
     ]);
   });
-
-  it('a fence whose signaller is gone', () => {
-    const scene = new Scene();
-    scene.client(B, 'relay');
-    scene.submission(B, 4, 'DMA_0_0', {
-      state: 'held',
-      fences: [{ name: 'nic-1', producer: null, buffer: null, pid: 9 }],
-    });
-    expect(only(scene).sentence).toBe('Nobody signals fence nic-1: not signalled; pid 9, who had to, is gone.');
-  });
 });
 
 describe('a search that did not get to all', () => {

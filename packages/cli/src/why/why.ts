@@ -27,8 +27,8 @@ export type Asked =
   | null;
 
 export function explain(snapshot: Snapshot, asked: Asked): WhyDocument {
-  const graph = buildGraph(snapshot);
   const books = new Books(snapshot);
+  const graph = buildGraph(books);
   const { causes, moving } = findCauses(graph, startFilter(asked, graph), { withMoving: asked !== null });
   const shown = new Set(causes.flatMap(({ chain, waiting }) => [...chain, ...waiting]));
   const nodes = [...shown].flatMap((id) => graph.nodes.get(id) ?? []);

@@ -13,21 +13,13 @@ import { addEvents } from './events-panel.js';
 import { formatDuration, plural } from './format.js';
 import { showMemory } from './memory-panel.js';
 import { Pager } from './pager.js';
-import type { ClientSort, LiveMessage, ServerMessage, ViewRequest } from './protocol.js';
+import { type ClientSort, FIRST_VIEW, type LiveMessage, type ServerMessage, type ViewRequest } from './protocol.js';
 import { showQueues } from './queues-panel.js';
 import { Status } from './status.js';
 import { Timeline } from './timeline.js';
 import { WhyDialog } from './why-dialog.js';
 
-const view: ViewRequest = {
-  type: 'view',
-  device: null,
-  filter: '',
-  queuesFrom: 0,
-  clientsFrom: 0,
-  clientSort: 'engine',
-  buffersFrom: 0,
-};
+const view: ViewRequest = { ...FIRST_VIEW };
 const places = {
   devices: byId('devices'),
   queues: byId('queues'),

@@ -145,7 +145,8 @@ export interface WhyMessage {
 
 export type ServerMessage = LiveMessage | GoneMessage | WhyMessage;
 
-export type ClientSort = 'engine' | 'memory' | 'submissions' | 'pid';
+export const CLIENT_SORTS = ['engine', 'memory', 'submissions', 'pid'] as const;
+export type ClientSort = (typeof CLIENT_SORTS)[number];
 
 /** What of everything a browser shows. */
 export interface ViewRequest {
@@ -158,6 +159,17 @@ export interface ViewRequest {
   clientSort: ClientSort;
   buffersFrom: number;
 }
+
+/** Before somebody chooses. */
+export const FIRST_VIEW: ViewRequest = {
+  type: 'view',
+  device: null,
+  filter: '',
+  queuesFrom: 0,
+  clientsFrom: 0,
+  clientSort: 'engine',
+  buffersFrom: 0,
+};
 
 /** Why the stream does not move. */
 export interface WhyRequest {
