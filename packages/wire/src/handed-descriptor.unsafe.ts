@@ -12,6 +12,8 @@ import { errno } from '@pedrera/base';
 import { failure, native, O } from './native.unsafe.js';
 
 const COOKIE_BYTES = 8;
+const POLLFD_BYTES = 8;
+const REVENTS = 6;
 
 /** What tells sockets apart; undefined for what is no socket, or no descriptor at all. */
 export function socketIdentity(fd: number): string | undefined {
@@ -26,14 +28,20 @@ export function socketIdentity(fd: number): string | undefined {
 export class HandedDescriptor {
   readonly identity: string;
   readonly #kept: Socket;
+  /** Number of #kept, as long as that is open. */
+  readonly #keptFd: number;
+  readonly #onClosed: (() => void)[] = [];
   #given: number;
   #closed = false;
+  #told = false;
 
   private constructor(kept: number, given: number, identity: string) {
     this.#given = given;
     this.identity = identity;
+    this.#keptFd = kept;
     this.#kept = new Socket({ fd: kept, readable: true, writable: true });
     this.#kept.on('error', () => {});
+    this.#kept.once('close', () => this.#tell());
     // Whatever somebody writes to the descriptor is nobody's.
     this.#kept.resume();
   }
@@ -68,7 +76,14 @@ export class HandedDescriptor {
 
   /** Calls `fn` once, when nobody has the descriptor any more, or it was closed here. */
   onClosed(fn: () => void): void {
-    this.#kept.once('close', fn);
+    this.#onClosed.push(fn);
+  }
+
+  /** Looks whether nobody has it any more, and then tells so at once: the event of it may be on its way still. */
+  look(): void {
+    if (this.#told || this.#given >= 0 || !this.#isHungUp()) return;
+    this.close();
+    this.#tell();
   }
 
   /** Makes it readable, for whoever polls it. */
@@ -81,5 +96,18 @@ export class HandedDescriptor {
     this.letGo();
     this.#closed = true;
     this.#kept.destroy();
+  }
+
+  /** The number of what is being taken down may be somebody else's already. */
+  #isHungUp(): boolean {
+    if (this.#kept.destroyed) return true;
+    const request = Buffer.alloc(POLLFD_BYTES);
+    request.writeInt32LE(this.#keptFd, 0);
+    return native().libc.poll(request, 1, 0) === 1 && (request.readInt16LE(REVENTS) & O.POLLHUP) !== 0;
+  }
+
+  #tell(): void {
+    this.#told = true;
+    for (const fn of this.#onClosed.splice(0)) fn();
   }
 }

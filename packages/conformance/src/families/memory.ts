@@ -94,11 +94,14 @@ memory.add(
   { policy: 'shared', covers: ['MEMORY_FREE/EINVAL/exported'] },
   async (env) => {
     const client = await env.open();
-    const { handle } = await client.call('MEMORY_ALLOC', { size: HUGE, pageSize: 0, flags: 0 });
-    const { fd } = await client.call('MEMORY_EXPORT_DMABUF_FD', { handle, size: HUGE, flags: 0 });
-    await client.fails('EINVAL', 'MEMORY_FREE', { handle });
-    await client.call('DMABUF_CLOSE', { fd });
-    await client.call('MEMORY_FREE', { handle });
+    // Each time anew: close() has let go of the export when it returns, not soon after.
+    for (let i = 0; i < 20; i++) {
+      const { handle } = await client.call('MEMORY_ALLOC', { size: HUGE, pageSize: 0, flags: 0 });
+      const { fd } = await client.call('MEMORY_EXPORT_DMABUF_FD', { handle, size: HUGE, flags: 0 });
+      await client.fails('EINVAL', 'MEMORY_FREE', { handle });
+      await client.call('DMABUF_CLOSE', { fd });
+      await client.call('MEMORY_FREE', { handle });
+    }
   },
 );
 

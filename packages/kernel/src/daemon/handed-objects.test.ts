@@ -44,6 +44,31 @@ describe('HandedObjects', () => {
     await until(() => dmaBufs.size === 0);
   });
 
+  it('whoever-looks-need-not-wait-to-be-told-that-the-last-duplicate-is-closed', async () => {
+    await using rig = new TestRig('shared');
+    const file = await rig.open();
+    const { dmaBufs } = rig.machine;
+    const handed = new HandedObjects();
+    const copies: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const fd = file.descriptors.add(dmaBufs, exportMemory(dmaBufs, file.requireContext, EXPORTED), {
+        flags: 2,
+        readOnly: false,
+      });
+      handed.handOut(file.descriptors.peek(fd), 7, (given) => copies.push(duplicate(given)));
+      file.descriptors.close(fd);
+    }
+    handed.look(() => true);
+    expect(dmaBufs.size).toBe(2);
+    closeSync(copies[0] as number);
+    handed.look(() => false);
+    expect(dmaBufs.size).toBe(2);
+    handed.look(() => true);
+    expect(dmaBufs.size).toBe(1);
+    closeSync(copies[1] as number);
+    await until(() => dmaBufs.size === 0);
+  });
+
   it('nothing-is-handed-out-when-it-cannot-be-sent', async () => {
     await using rig = new TestRig('shared');
     const file = await rig.open();

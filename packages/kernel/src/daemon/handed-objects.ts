@@ -56,6 +56,18 @@ export class HandedObjects {
     return identity === undefined ? undefined : this.#handed.get(identity);
   }
 
+  /**
+   * Lets go of what nobody has any more, of objects like these. close() of the last duplicate has done that by the time it returns, as in the
+   * driver; here the operating system's word of it may come after the next call of the program, to which it matters.
+   */
+  look(concerns: (object: SharedObject) => boolean): void {
+    for (const { object, end } of this.#handed.values()) {
+      if (concerns(object)) {
+        end.look();
+      }
+    }
+  }
+
   /** For inspection: what was made for whom, and is open somewhere. */
   all(): Iterable<{ readonly object: SharedObject; readonly pid: number }> {
     return this.#handed.values();

@@ -26,7 +26,7 @@ export class Status {
 
   /** The server says that there is no daemon. */
   gone(reason: string): void {
-    this.#problem = `The daemon is gone (${reason}). What is below was seen last; it goes on when there is a daemon again.`;
+    this.#problem = `The daemon is gone (${reason}). What is shown was seen last; it goes on when there is a daemon again.`;
     this.#tell();
   }
 

@@ -13,6 +13,7 @@ import { HostBuffer } from '../../core/command-buffer.js';
 import type { OpenFile } from '../../core/open-file.js';
 import { TestRig } from '../../core/test-rig.js';
 import { codeOf } from '../../core/test-support.js';
+import { HandedObjects } from '../handed-objects.js';
 import type { Session } from '../session.js';
 import { CB_HANDLERS } from './cb.js';
 import { INFO_HANDLERS } from './info.js';
@@ -31,7 +32,8 @@ class Caller {
 
   constructor(rig: TestRig, file: OpenFile) {
     this.file = file;
-    this.session = { openFile: file, machine: rig.machine } as unknown as Session;
+    const table = { handed: new HandedObjects() };
+    this.session = { openFile: file, machine: rig.machine, table } as unknown as Session;
   }
 
   alloc(size: number, flags = 0): MemoryHandle {

@@ -12,7 +12,7 @@ import {
 import { TimestampBuffer } from '../../core/command-buffer.js';
 import { mapAllocation } from '../../core/device-mapping.js';
 import { fileFlags } from '../../core/dma-buf/descriptor.js';
-import type { DmaBuf } from '../../core/dma-buf/dma-buf.js';
+import { DmaBuf } from '../../core/dma-buf/dma-buf.js';
 import { exportAllocation, exportMemory, type MemoryRange } from '../../core/dma-buf/exporters.js';
 import { mapHostMemory } from '../../core/host-mapping.js';
 import type { Session } from '../session.js';
@@ -58,6 +58,9 @@ export const MEMORY_HANDLERS: MemoryCalls = {
     const allocation = device.memory.peekOwn(handle, context.asid);
     if (allocation.mappings > 0) {
       throw errno('EINVAL', `device memory ${handle} is mapped ${allocation.mappings} times; unmap it first`);
+    }
+    if (allocation.exports > 0) {
+      session.table.handed.look((object) => object instanceof DmaBuf && object.exporter.context === context);
     }
     if (allocation.exports > 0) {
       throw errno(

@@ -9,6 +9,7 @@ import {
   MAX_IN_FLIGHT,
   PROTOCOL_VERSION,
 } from '@pedrera/uapi';
+import { DmaBuf } from '../../core/dma-buf/dma-buf.js';
 import type { HostRange } from '../../core/host-memory.js';
 import { OpenFile } from '../../core/open-file.js';
 import { ImporterFile } from '../../core/rdma/importer-file.js';
@@ -127,6 +128,9 @@ async function open(session: Session, name: string) {
   await device.hardware.ready();
   if (node === 'control') {
     device.checkControlOpen();
+  }
+  if (device.contexts.inRelease) {
+    session.table.handed.look((object) => object instanceof DmaBuf && object.exporter.context.device === device);
   }
   const context = node === 'primary' ? await device.contexts.open(session.peer.pid) : undefined;
   const file = new OpenFile({
