@@ -33,7 +33,6 @@ export class HandedDescriptor {
   readonly #onClosed: (() => void)[] = [];
   #given: number;
   #closed = false;
-  #told = false;
 
   private constructor(kept: number, given: number, identity: string) {
     this.#given = given;
@@ -81,7 +80,7 @@ export class HandedDescriptor {
 
   /** Looks whether nobody has it any more, and then tells so at once: the event of it may be on its way still. */
   look(): void {
-    if (this.#told || this.#given >= 0 || !this.#isHungUp()) return;
+    if (this.#given >= 0 || !this.#isHungUp()) return;
     this.close();
     this.#tell();
   }
@@ -107,7 +106,6 @@ export class HandedDescriptor {
   }
 
   #tell(): void {
-    this.#told = true;
     for (const fn of this.#onClosed.splice(0)) fn();
   }
 }
