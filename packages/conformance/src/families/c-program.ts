@@ -12,8 +12,9 @@ import {
 } from '@pedrera/uapi';
 import { NO_MEMORY } from '../framework/block.js';
 import { exportWindow, HUGE, NO_FD, PAGE } from '../framework/buffers.js';
-import { FOREVER_US } from '../framework/client.js';
+import { type Client, FOREVER_US } from '../framework/client.js';
 import { TestList } from '../framework/conformance-test.js';
+import type { Env } from '../framework/env.js';
 
 export const cProgram = new TestList();
 
@@ -75,17 +76,11 @@ cProgram.add('info@events-are-gone-with-a-fault', { ...ONLY_IN_C, fresh: true },
   assert.equal((await client.call('INFO_GET_EVENTS', {})).events, 0);
 });
 
-cProgram.add('wait@multi-interrupted', { ...ONLY_IN_C, covers: ['WAIT_CS/EINTR/signal'] }, async (env) => {
-  const client = await env.open();
-  const { seq, release } = await client.blocked();
-  const { cmd, block, buffers } = encodeCall(entryOf('WAIT_CS'), {
-    seq: 0,
-    timeoutUs: FOREVER_US,
-    flags: WAIT_FLAGS.MULTI_CS,
-    sequences: [seq],
-  });
+/** A WAIT_CS that is sent signals until it ends: how, and its block as it was handed in and came back. */
+async function interruptedWait(env: Env, client: Client, request: object) {
+  const { cmd, block: before, buffers } = encodeCall(entryOf('WAIT_CS'), request);
   let over = false;
-  const waiting = client.ioctl(cmd, block, buffers).finally(() => {
+  const waiting = client.ioctl(cmd, before, buffers).finally(() => {
     over = true;
   });
   await env.until('the wait ends', async () => {
@@ -93,7 +88,15 @@ cProgram.add('wait@multi-interrupted', { ...ONLY_IN_C, covers: ['WAIT_CS/EINTR/s
     return over ? true : undefined;
   });
   const { errno, block: after } = await waiting;
-  assert.deepEqual([errno, after], ['EINTR', block], 'without a word in the block');
+  return { errno, before, after };
+}
+
+cProgram.add('wait@multi-interrupted', { ...ONLY_IN_C, covers: ['WAIT_CS/EINTR/signal'] }, async (env) => {
+  const client = await env.open();
+  const { seq, release } = await client.blocked();
+  const request = { seq: 0, timeoutUs: FOREVER_US, flags: WAIT_FLAGS.MULTI_CS, sequences: [seq] };
+  const { errno, before, after } = await interruptedWait(env, client, request);
+  assert.deepEqual([errno, after], ['EINTR', before], 'without a word in the block');
   await release();
   await client.completed(seq);
 });
@@ -101,19 +104,10 @@ cProgram.add('wait@multi-interrupted', { ...ONLY_IN_C, covers: ['WAIT_CS/EINTR/s
 cProgram.add('wait@interrupted', ONLY_IN_C, async (env) => {
   const client = await env.open();
   const { seq, release } = await client.blocked();
-  const { cmd, block, buffers } = encodeCall(entryOf('WAIT_CS'), { seq, timeoutUs: FOREVER_US, flags: 0 });
-  let over = false;
-  const waiting = client.ioctl(cmd, block, buffers).finally(() => {
-    over = true;
-  });
-  await env.until('the wait ends', async () => {
-    await env.transport.interrupt();
-    return over ? true : undefined;
-  });
+  const { errno, before, after } = await interruptedWait(env, client, { seq, timeoutUs: FOREVER_US, flags: 0 });
   // The driver absorbs the signal: the wait has ended before its time, without an error.
-  const busy = new Uint8Array(block.length);
+  const busy = new Uint8Array(before.length);
   busy[0] = WAIT_STATUS.BUSY;
-  const { errno, block: after } = await waiting;
   assert.deepEqual([errno, after], ['', busy]);
   await release();
   await client.completed(seq);
