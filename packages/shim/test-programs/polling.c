@@ -143,11 +143,7 @@ static void without_blocking(void) {
   CHECK(wait_for(device, seq, 300000, &status) == 0 && status == HL_WAIT_CS_STATUS_BUSY);
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
   CHECK((double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9 < 0.1);
-  static const uint32_t opener[] = {1, 3u << 24, 0xfc50831c, 0x7f};
-  uint64_t opening = packets(device, opener, sizeof opener);
-  submit(device, 1, opening, sizeof opener);
-  CHECK(wait_for(device, seq, 30000000, &status) == 0 && status == HL_WAIT_CS_STATUS_COMPLETED);
-  destroy_buffer(device, opening);
+  open_fence_of(device, seq);
   destroy_buffer(device, closed);
 }
 

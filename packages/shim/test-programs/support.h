@@ -80,3 +80,13 @@ static inline uint64_t packets(int fd, const uint32_t *words, size_t size) {
 
 /* A fence of DMA_0_0 that is closed. */
 static const uint32_t CLOSED_FENCE[] = {1u | 1u << 16 | 1u << 30, 8u << 24};
+
+/* A write to that fence's register from another stream lets the work that stands at it go; returns when it is done. */
+static inline void open_fence_of(int fd, uint64_t seq) {
+  static const uint32_t opener[] = {1, 3u << 24, 0xfc50831c, 0x7f};
+  uint64_t handle = packets(fd, opener, sizeof opener);
+  submit(fd, 1, handle, sizeof opener);
+  uint32_t status;
+  CHECK(wait_for(fd, seq, 30000000, &status) == 0 && status == HL_WAIT_CS_STATUS_COMPLETED);
+  destroy_buffer(fd, handle);
+}

@@ -76,12 +76,7 @@ int main(void) {
   interrupt_until(waiter, 1);
   pthread_create(&waiter, NULL, wait_for_several, NULL);
   interrupt_until(waiter, 2);
-  /* A write to the fence's register from another stream lets the work go. */
-  static const uint32_t opener[] = {1, 3u << 24, 0xfc50831c, 0x7f};
-  uint64_t opening = packets(device, opener, sizeof opener);
-  submit(device, 1, opening, sizeof opener);
-  CHECK(wait_for(device, blocked, 30000000, &status) == 0 && status == HL_WAIT_CS_STATUS_COMPLETED);
-  destroy_buffer(device, opening);
+  open_fence_of(device, blocked);
   destroy_buffer(device, fence);
   CHECK(close(device) == 0);
   puts("threads: good");
