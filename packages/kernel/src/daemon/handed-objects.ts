@@ -7,6 +7,7 @@
 
 import { errno } from '@pedrera/base';
 import { HandedDescriptor, socketIdentity } from '@pedrera/wire';
+import type { Context } from '../core/context.js';
 import type { Descriptor, DescriptorRights, SharedObject } from '../core/dma-buf/descriptor.js';
 import { DmaBuf } from '../core/dma-buf/dma-buf.js';
 
@@ -57,12 +58,12 @@ export class HandedObjects {
   }
 
   /**
-   * Lets go of what nobody has any more, of objects like these. close() of the last duplicate has done that by the time it returns, as in the
+   * Lets go of dma-bufs that nobody has any more, of exporters like these. close() of the last duplicate has done that by the time it returns, as in the
    * driver; here the operating system's word of it may come after the next call of the program, to which it matters.
    */
-  look(concerns: (object: SharedObject) => boolean): void {
+  look(concerns: (exporter: Context) => boolean): void {
     for (const { object, end } of this.#handed.values()) {
-      if (concerns(object)) {
+      if (object instanceof DmaBuf && concerns(object.exporter.context)) {
         end.look();
       }
     }

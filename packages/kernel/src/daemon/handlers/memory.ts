@@ -12,7 +12,7 @@ import {
 import { TimestampBuffer } from '../../core/command-buffer.js';
 import { mapAllocation } from '../../core/device-mapping.js';
 import { fileFlags } from '../../core/dma-buf/descriptor.js';
-import { DmaBuf } from '../../core/dma-buf/dma-buf.js';
+import type { DmaBuf } from '../../core/dma-buf/dma-buf.js';
 import { exportAllocation, exportMemory, type MemoryRange } from '../../core/dma-buf/exporters.js';
 import { mapHostMemory } from '../../core/host-mapping.js';
 import type { Session } from '../session.js';
@@ -60,7 +60,7 @@ export const MEMORY_HANDLERS: MemoryCalls = {
       throw errno('EINVAL', `device memory ${handle} is mapped ${allocation.mappings} times; unmap it first`);
     }
     if (allocation.exports > 0) {
-      session.table.handed.look((object) => object instanceof DmaBuf && object.exporter.context === context);
+      session.table.handed.look((exporter) => exporter === context);
     }
     if (allocation.exports > 0) {
       throw errno(

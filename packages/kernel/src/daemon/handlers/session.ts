@@ -9,7 +9,6 @@ import {
   MAX_IN_FLIGHT,
   PROTOCOL_VERSION,
 } from '@pedrera/uapi';
-import { DmaBuf } from '../../core/dma-buf/dma-buf.js';
 import type { HostRange } from '../../core/host-memory.js';
 import { OpenFile } from '../../core/open-file.js';
 import { ImporterFile } from '../../core/rdma/importer-file.js';
@@ -130,7 +129,7 @@ async function open(session: Session, name: string) {
     device.checkControlOpen();
   }
   if (device.contexts.inRelease) {
-    session.table.handed.look((object) => object instanceof DmaBuf && object.exporter.context.device === device);
+    session.table.handed.look((exporter) => exporter.device === device);
   }
   const context = node === 'primary' ? await device.contexts.open(session.peer.pid) : undefined;
   const file = new OpenFile({
